@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/guest-memory.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -223,6 +224,58 @@ int guest_memory_fill(GuestMemory *memory, uint64_t address, int byte, size_t si
                 address += span.size;
         }
         return 0;
+}
+
+/* The host's place of a shared 16-bit field, or NULL. */
+static uint16_t *memory_field16(const GuestMemory *memory, uint64_t address)
+{
+        Span span;
+
+        if (address % sizeof(uint16_t) != 0 ||
+            !memory_span(memory, address, sizeof(uint16_t), &span))
+                return NULL;
+        return (uint16_t *)(void *)span.host;
+}
+
+int guest_memory_load_acquire16(const GuestMemory *memory, uint64_t address, uint16_t *ret)
+{
+        const uint16_t *field = memory_field16(memory, address);
+
+        if (!field)
+                return -EFAULT;
+        *ret = le16toh(__atomic_load_n(field, __ATOMIC_ACQUIRE));
+        return 0;
+}
+
+int guest_memory_store_release16(GuestMemory *memory, uint64_t address, uint16_t value)
+{
+        uint16_t *field = memory_field16(memory, address);
+
+        if (!field)
+                return -EFAULT;
+        __atomic_store_n(field, htole16(value), __ATOMIC_RELEASE);
+        return 0;
+}
+
+int guest_memory_map(const GuestMemory *memory, uint64_t address, uint64_t size, struct iovec *ret,
+                     int max)
+{
+        int n = 0;
+
+        if (!memory_covers(memory, address, size))
+                return -EFAULT;
+        while (size > 0) {
+                Span span;
+
+                if (n == max)
+                        return -ENOBUFS;
+                if (!memory_span(memory, address, size, &span))
+                        return -EFAULT;
+                ret[n++] = (struct iovec){.iov_base = span.host, .iov_len = span.size};
+                address += span.size;
+                size -= span.size;
+        }
+        return n;
 }
 
 static int span_read_from_fd(const Span *span, int fd, uint64_t offset)

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #define GUEST_MEMORY_MAX_REGIONS 8
 
@@ -49,6 +50,21 @@ int guest_memory_fill(GuestMemory *memory, uint64_t address, int byte, size_t si
  * errno. */
 int guest_memory_read_from_fd(GuestMemory *memory, uint64_t address, int fd, uint64_t offset,
                               uint64_t size);
+
+/*
+ * A little-endian field of 16 bits that the guest's processors share with us, in one access that is
+ * ordered against the others. -EFAULT outside RAM or at an odd address.
+ */
+int guest_memory_load_acquire16(const GuestMemory *memory, uint64_t address, uint16_t *ret);
+int guest_memory_store_release16(GuestMemory *memory, uint64_t address, uint16_t value);
+
+/*
+ * The range as the host sees it, for the system call that follows: a vector with an element for
+ * each region that it touches. Returns their number, -EFAULT outside RAM, -ENOBUFS if max is too
+ * small.
+ */
+int guest_memory_map(const GuestMemory *memory, uint64_t address, uint64_t size, struct iovec *ret,
+                     int max);
 
 /* Gives every page back to the host: all of guest memory reads as zero, as after power-on. */
 int guest_memory_reset(GuestMemory *memory);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/guest-log.h"
+#include "core/guest-log.h"
 
 #define SLEEP_TYPE_SHIFT 2U /* ACPI 6.5 table 4.24 */
 #define SLEEP_TYPE_MASK  0x07U

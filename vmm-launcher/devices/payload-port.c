@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/guest-log.h"
+#include "core/guest-log.h"
 
 struct PayloadPort {
         MachineEvents events;

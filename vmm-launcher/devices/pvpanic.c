@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "devices/guest-log.h"
+#include "core/guest-log.h"
 
 struct Pvpanic {
         MachineEvents events;

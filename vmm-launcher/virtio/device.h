@@ -44,7 +44,8 @@ typedef struct VirtioOps {
         void (*quiesce)(void *device);
         /* Goes on after quiesce; each queue is handled once after it. NULL: nothing to do. */
         void (*resume)(void *device);
-        /* As after power-on, with no request in flight. NULL: keeps no state. */
+        /* As after power-on, with no request in flight; it also ends a quiescence. NULL: keeps no
+         * state. */
         void (*reset)(void *device);
         /* The device's own state beside the common one, in a quiet moment. NULL: none. load gets
          * what save gave, from an untrusted file: 0, -EBADMSG with *problem, -ENOMEM. */

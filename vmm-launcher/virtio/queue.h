@@ -67,6 +67,8 @@ bool virtqueue_is_started(const Virtqueue *queue);
 /* What the driver did wrong (static storage, ASCII), or NULL. */
 const char *virtqueue_fault(const Virtqueue *queue);
 
+/* Whether virtqueue_pop() would give something, a fault included. */
+bool virtqueue_has_available(Virtqueue *queue);
 /* The next available chain: a VirtqueueResult. */
 int virtqueue_pop(Virtqueue *queue, VirtqueueChain *ret);
 /* Puts back the chain that was popped last, as if it had not been. */
@@ -80,6 +82,9 @@ unsigned virtqueue_in_flight(const Virtqueue *queue);
  */
 int virtqueue_push(Virtqueue *queue, uint16_t head, uint32_t written);
 
+/* Forgets a popped chain without telling the driver: for one that is to be reset. */
+void virtqueue_drop(Virtqueue *queue, uint16_t head);
+
 /* After pushes: whether the driver wants an interrupt for them (section 2.7.7.2, 2.7.10). */
 bool virtqueue_needs_interrupt(Virtqueue *queue);
 
@@ -90,12 +95,12 @@ bool virtqueue_needs_interrupt(Virtqueue *queue);
 void virtqueue_disable_kick(Virtqueue *queue);
 bool virtqueue_enable_kick(Virtqueue *queue);
 
-/* The ring positions, for a saved state; restored after virtqueue_start(), with none in flight. */
-typedef struct VirtqueuePositions {
-        uint16_t next_available, next_used;
-} VirtqueuePositions;
-VirtqueuePositions virtqueue_positions(const Virtqueue *queue);
-void virtqueue_set_positions(Virtqueue *queue, VirtqueuePositions positions);
+/*
+ * Where the queue is, for a saved state: with nothing in flight, as many chains were taken as given
+ * back (modulo 2^16). Set after virtqueue_start().
+ */
+uint16_t virtqueue_position(const Virtqueue *queue);
+void virtqueue_set_position(Virtqueue *queue, uint16_t position);
 
 /*
  * The chain's bytes, by offset into the readable or writable part. Copies return the number of

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "devices/guest-log.h"
+#include "core/guest-log.h"
 
 void guest_log_init(GuestLog *log)
 {
