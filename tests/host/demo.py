@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 PATIENCE = 120
-DEADLINE_OF_A_HOST = 300
+PATIENCE_WITH_A_HOST = 300
 SIGNATURE = "KVMKVMKVM"
 
 
@@ -168,11 +168,22 @@ def linux_on_emulated_host(build):
 
     with step("the emulated x86-64 host is ready: QEMU TCG with SVM, Debian's kernel and kvm_amd"):
         linux = kernel.fetch()
+    code = linux_on_one_host(linux, build)
+    if code == x86.NO_ANSWER:  # TCG does that once in a while, whatever runs on it
+        print("– the emulated host hung; once more", flush=True)
+        code = linux_on_one_host(linux, build)
+    return code
+
+
+def linux_on_one_host(linux, build):
+    import kernel
+    import x86
+
     with x86.Host(linux, build=build) as host:
         kernel.write_guest_initramfs(
             linux, os.path.join(build, "tests/guest/guest.cpio"), host.path("guest.cpio"))
         code = host.run(["/usr/bin/python3", os.path.abspath(__file__), "--linux", linux.directory],
-                        deadline=DEADLINE_OF_A_HOST, terminal=False)
+                        patience=PATIENCE_WITH_A_HOST, terminal=False)
         if code == x86.NO_ANSWER:
             print(f"the emulated host came to no end\n{host.kernel_log()[-3000:]}", flush=True)
         return code

@@ -22,7 +22,7 @@ SHARE = "/run/vmservice-host"
 POWER_OFF = "sync; busybox poweroff -f"
 # TCG 7.2 lets a guest of the emulated host change the host's XCR0 (no intercept of XSETBV): no XSAVE.
 CPU = "max,-xsave"
-NO_ANSWER = 125  # the host came to no end: it hung, or its deadline ran out
+NO_ANSWER = 125  # the host came to no end: it hung
 
 
 def build_initramfs(linux, path):
@@ -112,8 +112,23 @@ class Host:
             "-device", "virtio-9p-pci,fsdev=run,mount_tag=run",
         ]
 
-    def run(self, command, environment=None, deadline=None, output=None, terminal=True):
-        """Boots, runs command, and returns its exit code, or NO_ANSWER."""
+    @staticmethod
+    def wait(qemu, patience, output):
+        """To its end; False if it takes longer than patience seconds, counted anew while it writes."""
+        seen = 0
+        while True:
+            try:
+                qemu.wait(patience)
+                return True
+            except subprocess.TimeoutExpired:
+                size = os.fstat(output.fileno()).st_size if output else seen
+                if size == seen:
+                    return False
+                seen = size
+
+    def run(self, command, environment=None, patience=None, output=None, terminal=True):
+        """Boots, runs command, and returns its exit code, or NO_ANSWER. patience: seconds without
+        an end and, where there is an output, without a word there."""
         interactive = terminal and output is None and os.isatty(0) and os.isatty(1)
         build_initramfs(self.linux, self.path("initramfs"))
         if self.build:
@@ -125,9 +140,8 @@ class Host:
             stdout=output,
         )
         try:
-            qemu.wait(deadline)
-        except subprocess.TimeoutExpired:
-            return NO_ANSWER
+            if not self.wait(qemu, patience, output):
+                return NO_ANSWER
         finally:
             if qemu.poll() is None:
                 qemu.kill()
