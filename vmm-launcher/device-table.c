@@ -157,6 +157,8 @@ int device_table_init(DeviceTable *table, const DeviceContext *context)
 
 void device_table_done(DeviceTable *table)
 {
+        while (table->n_virtio > 0)
+                virtio_device_free(table->virtio[--table->n_virtio]);
         for (size_t kind = _ARCH_DEVICE_KIND_MAX; kind-- > 0;)
                 if (table->devices[kind]) {
                         device_types[kind].destroy(table->devices[kind]);
@@ -164,8 +166,35 @@ void device_table_done(DeviceTable *table)
                 }
 }
 
+static void device_is_quiet(void *context)
+{
+        DeviceTable *table = context;
+
+        if (--table->n_noisy == 0)
+                table->quiet(table->quiet_context);
+}
+
+void device_table_quiesce(DeviceTable *table, void (*quiet)(void *context), void *context)
+{
+        table->quiet = quiet;
+        table->quiet_context = context;
+        table->n_noisy = table->n_virtio;
+        for (unsigned i = 0; i < table->n_virtio; i++)
+                virtio_device_quiesce(table->virtio[i], device_is_quiet, table);
+        if (table->n_virtio == 0)
+                quiet(context);
+}
+
+void device_table_resume(const DeviceTable *table)
+{
+        for (unsigned i = 0; i < table->n_virtio; i++)
+                virtio_device_resume(table->virtio[i]);
+}
+
 void device_table_reset(const DeviceTable *table)
 {
+        for (unsigned i = 0; i < table->n_virtio; i++)
+                virtio_device_reset(table->virtio[i]);
         for (size_t kind = 0; kind < _ARCH_DEVICE_KIND_MAX; kind++)
                 if (table->devices[kind] && device_types[kind].reset)
                         device_types[kind].reset(table->devices[kind]);

@@ -16,6 +16,7 @@
 #include "backend/console.h"
 #include "control.h"
 #include "core/bus.h"
+#include "core/dma-window.h"
 #include "core/event-loop.h"
 #include "core/guest-memory.h"
 #include "device-table.h"
@@ -76,7 +77,9 @@ struct Vm {
         KvmVcpu *vcpus;
         unsigned n_vcpus;
         Bus *pio, *mmio;
+        DmaWindow window; /* what devices see of memory */
         DeviceTable devices;
+        enum { VM_DEVICES_BUSY, VM_DEVICES_QUIESCING, VM_DEVICES_QUIET } devices_state;
         VcpuSet *vcpu_set;
 
         MachineState state;

@@ -209,13 +209,45 @@ static void vm_judge_cause(Vm *vm)
         }
 }
 
+static void vm_parked(Vm *vm);
+
+static void vm_note_quiet(void *context)
+{
+        Vm *vm = context;
+
+        vm->devices_state = VM_DEVICES_QUIET;
+        if (vm->end_reason == STOP_REASON_NONE)
+                vm_parked(vm);
+}
+
+/* A machine at rest is one whose devices are, too. Whether they are; else vm_parked() comes again. */
+static bool vm_quiesce_devices(Vm *vm)
+{
+        if (vm->devices_state == VM_DEVICES_BUSY) {
+                vm->devices_state = VM_DEVICES_QUIESCING;
+                device_table_quiesce(&vm->devices, vm_note_quiet, vm);
+                return false;
+        }
+        return vm->devices_state == VM_DEVICES_QUIET;
+}
+
+static void vm_go_on(Vm *vm)
+{
+        vm->devices_state = VM_DEVICES_BUSY;
+        device_table_resume(&vm->devices);
+        vcpu_set_run(vm->vcpu_set);
+        vm_set_state(vm, MACHINE_STATE_RUNNING);
+}
+
 /* All vCPUs have parked: do what they were parked for. */
 static void vm_parked(Vm *vm)
 {
         /* What the guest reported last comes before the end that follows from it. */
         vm_tell_payload(vm);
         vm_judge_cause(vm);
-        if (vm->end_reason == STOP_REASON_NONE && vm->reset_wanted)
+        if (vm->end_reason != STOP_REASON_NONE || !vm_quiesce_devices(vm))
+                return;
+        if (vm->reset_wanted)
                 vm_do_reset(vm);
         if (vm->end_reason != STOP_REASON_NONE)
                 return;
@@ -227,8 +259,7 @@ static void vm_parked(Vm *vm)
                 return;
         if (vm->state == MACHINE_STATE_PAUSED)
                 vm_set_state(vm, MACHINE_STATE_RESUMING);
-        vcpu_set_run(vm->vcpu_set);
-        vm_set_state(vm, MACHINE_STATE_RUNNING);
+        vm_go_on(vm);
         control_reply(vm->control, &vm->resume_request, NULL, NULL);
 }
 

@@ -184,6 +184,7 @@ static int vm_make_memory(Vm *vm, VmProblem *problem)
         int r;
 
         r = guest_memory_new(layout, n, &vm->memory);
+        vm->window = DMA_WINDOW_ALL(vm->memory);
         if (r < 0)
                 return vm_problem_set(problem, r,
                                       "The host has no %llu MiB of memory for the guest: %s. Lower "
