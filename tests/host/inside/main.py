@@ -10,12 +10,14 @@ import failures
 import linux
 import others
 import tap
+import units
 from bus import Daemon
 
 GROUPS = {
     "linux-1": lambda images: linux.tests(Daemon(), images, 1),
     "linux-2": lambda images: linux.tests(Daemon(), images, 2),
     "failures": lambda images: failures.tests(),
+    "units": lambda images: units.tests(),
     "bare": lambda images: others.tests_bare(Daemon()),
     "memory": lambda images: others.tests_memory(Daemon(), images),
 }
