@@ -16,7 +16,7 @@ import kernel
 from x86 import NO_ANSWER, Host
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PATIENCE = 240  # seconds without a word; a test that fails for want of an answer says so before
+PATIENCE = 420  # seconds without a word; a test that fails for want of an answer says so before
 # Guests over 4 GiB need a host over 4 GiB: its memory, too, is only taken when it is touched.
 GROUPS = {"units": 2048, "bare": 2048, "linux-1": 2048, "linux-2": 2048, "failures": 2048, "memory": 7168}
 

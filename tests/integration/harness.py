@@ -28,7 +28,7 @@ MANAGER = "org.vmservice1.Manager"
 MACHINE = "org.vmservice1.Machine"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 ERROR = "org.vmservice1.Error."
-DEADLINE = 60
+DEADLINE = 180  # seconds for whatever is awaited: a shared machine has slow moments
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))

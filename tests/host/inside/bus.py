@@ -15,7 +15,7 @@ NAME = "org.vmservice1"
 ROOT = "/org/vmservice1"
 MANAGER = NAME + ".Manager"
 MACHINE = NAME + ".Machine"
-PATIENCE = 90  # seconds for any one condition; the host is emulated, and shares its processors
+PATIENCE = 180  # seconds for any one condition; the host is emulated, and shares its processors
 
 
 def wait_for(condition, awaited, seconds=PATIENCE):

@@ -9,7 +9,7 @@ import traceback
 import hoststate
 from bus import wait_for
 
-TEST_DEADLINE = 240
+TEST_DEADLINE = 600
 
 
 class Deadline(Exception):
