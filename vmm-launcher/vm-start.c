@@ -170,7 +170,9 @@ static int vm_make_threads(Vm *vm, VmProblem *problem)
         if (arch_host_new(&vm->host) < 0)
                 return out_of_memory(problem);
         grow_fd_table(vm->n_vcpus);
-        r = vcpu_set_new(vm->n_vcpus, &handlers, &vm->vcpu_set);
+        if (vcpu_set_new(vm->n_vcpus, &handlers, &vm->vcpu_set) < 0)
+                return out_of_memory(problem);
+        r = vcpu_set_start(vm->vcpu_set);
         if (r < 0)
                 return vm_problem_set(problem, r, "The threads of %u vCPUs cannot be made: %s.",
                                       vm->n_vcpus, strerrordesc_np(-r));

@@ -201,8 +201,7 @@ static int kick_signal_install(void)
 
 int vcpu_set_new(unsigned n_vcpus, const VcpuHandlers *handlers, VcpuSet **ret)
 {
-        _cleanup_(vcpu_set_freep) VcpuSet *set = NULL;
-        int r;
+        VcpuSet *set;
 
         if (n_vcpus == 0)
                 return -EINVAL;
@@ -214,20 +213,25 @@ int vcpu_set_new(unsigned n_vcpus, const VcpuHandlers *handlers, VcpuSet **ret)
         pthread_mutex_init(&set->lock, NULL);
         pthread_cond_init(&set->released, NULL);
         (void)sem_init(&set->entered, 0, 0);
-        r = kick_signal_install();
-        if (r < 0)
-                return r;
         for (unsigned i = 0; i < n_vcpus; i++) {
                 set->threads[i].set = set;
                 set->threads[i].vcpu = KVM_VCPU_NONE;
                 set->threads[i].index = i;
-                r = vcpu_thread_start(&set->threads[i]);
-                if (r < 0)
-                        return r;
-                set->n_started++;
         }
-        *ret = TAKE_PTR(set);
+        *ret = set;
         return 0;
+}
+
+int vcpu_set_start(VcpuSet *set)
+{
+        int r = kick_signal_install();
+
+        for (unsigned i = 0; i < set->n_vcpus && r >= 0; i++) {
+                r = vcpu_thread_start(&set->threads[i]);
+                if (r >= 0)
+                        set->n_started++;
+        }
+        return r;
 }
 
 void vcpu_set_attach(VcpuSet *set, const KvmVcpu *vcpus, const VcpuBuses *buses)

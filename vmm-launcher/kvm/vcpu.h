@@ -34,16 +34,19 @@ typedef struct VcpuHandlers {
         void *context;
 } VcpuHandlers;
 
+/* 0 or negative errno. */
+int vcpu_set_new(unsigned n_vcpus, const VcpuHandlers *handlers, VcpuSet **ret);
 /*
  * Starts the threads. They pass enter() and park, while the caller goes on with other things. 0 or
- * negative errno.
+ * negative errno: then some threads may be there, and as one cannot leave the walls that its
+ * enter() may have put up, the set is kept until the process ends.
  */
-int vcpu_set_new(unsigned n_vcpus, const VcpuHandlers *handlers, VcpuSet **ret);
+int vcpu_set_start(VcpuSet *set);
 /* Waits until each has passed enter(): 0, or the first error. Once, before the first run. */
 int vcpu_set_await_entered(VcpuSet *set);
 /* What they are to run; stays the caller's and must outlive the set. Before the first run. */
 void vcpu_set_attach(VcpuSet *set, const KvmVcpu *vcpus, const VcpuBuses *buses);
-/* Ends and joins the threads. */
+/* Ends and joins the threads, which no walls may keep from ending. */
 VcpuSet *vcpu_set_free(VcpuSet *set);
 DEFINE_CLEANUP_FUNC(VcpuSet *, vcpu_set_free);
 

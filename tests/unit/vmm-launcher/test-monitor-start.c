@@ -314,6 +314,22 @@ START_TEST(test_out_of_memory)
         close(start.kernel_fd);
 }
 END_TEST
+
+/* The stacks of 255 vCPUs take 16 MiB: some threads are there, behind their walls, and no more. */
+START_TEST(test_out_of_threads)
+{
+        const MonitorStart start = {"\"cpu_count\": 255", good_kernel(), -1, -1, -1};
+        MonitorSpawn how = MONITOR_SPAWN_DEFAULT;
+        Monitor monitor;
+
+        how.resource = RLIMIT_AS;
+        how.limit = 8 << 20;
+        monitor_spawn(&monitor, &how);
+        monitor_start_refused(&monitor, &start, EAGAIN, "threads of 255 vCPUs");
+        monitor_done(&monitor);
+        close(start.kernel_fd);
+}
+END_TEST
 #endif
 
 START_TEST(test_arguments)
@@ -355,6 +371,7 @@ int main(void)
                 {"out of descriptors", test_out_of_descriptors},
 #ifndef LAUNCHER_SANITIZED
                 {"out of memory", test_out_of_memory},
+                {"out of threads", test_out_of_threads},
 #endif
                 {"arguments", test_arguments},
         };

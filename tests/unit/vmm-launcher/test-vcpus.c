@@ -126,6 +126,7 @@ static int machine_start(Machine *machine)
         int r;
 
         ck_assert_int_eq(vcpu_set_new(machine->kvm.n_vcpus, &handlers, &machine->set), 0);
+        ck_assert_int_eq(vcpu_set_start(machine->set), 0);
         r = vcpu_set_await_entered(machine->set);
         if (r >= 0)
                 vcpu_set_attach(machine->set, machine->kvm.vcpus, &buses);
