@@ -24,7 +24,8 @@
 #define VCPU_STACK_SIZE (64UL * 1024)
 #endif
 
-#define KICK_SIGNAL SIGRTMIN
+/* Not a real-time signal: those are queued, and fail when the user's queue is full (kill(2)). */
+#define KICK_SIGNAL SIGUSR1
 
 typedef enum VcpuRequest {
         VCPU_REQUEST_PARK,
@@ -192,11 +193,17 @@ int vcpu_set_await_entered(VcpuSet *set)
         return r;
 }
 
+/* The threads have their mask from this one, and a mask outlives exec. */
 static int kick_signal_install(void)
 {
         struct sigaction action = {.sa_handler = kick_signal_handler, .sa_flags = SA_RESTART};
+        sigset_t kick;
 
-        return sigaction(KICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
+        if (sigaction(KICK_SIGNAL, &action, NULL) < 0)
+                return -errno;
+        sigemptyset(&kick);
+        sigaddset(&kick, KICK_SIGNAL);
+        return -pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 }
 
 int vcpu_set_new(unsigned n_vcpus, const VcpuHandlers *handlers, VcpuSet **ret)

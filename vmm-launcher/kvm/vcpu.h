@@ -6,7 +6,7 @@
  * thread says which, and is told when all have parked. A parked vCPU has no unfinished port or
  * memory access in KVM, so its registers are complete and may be replaced.
  *
- * Kick: the flag immediate_exit in kvm_run, then a real-time signal whose handler does nothing
+ * Kick: the flag immediate_exit in kvm_run, then a signal whose handler does nothing
  * (Linux, Documentation/virt/kvm/api.rst, KVM_RUN). The flag catches a vCPU that is on its way into
  * KVM_RUN, the signal one that is inside it.
  */

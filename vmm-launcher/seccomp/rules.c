@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
@@ -28,7 +29,7 @@
 #define IOCTL_REQUEST 1 /* argument */
 #define MMAP_PROT     2
 #define STAT_FLAGS    3
-#define SOCKOPT_LEVEL 1
+#define TGKILL_SIGNAL 2
 
 #define LOW_32 0xffffffffULL /* the kernel looks at no more of an int or a request */
 #define BOTH   (ROLE_VCPU | ROLE_MAIN)
@@ -82,7 +83,7 @@ const SyscallRule seccomp_rules[] = {
         CALL("rt_sigreturn", BOTH, ARCH_ALL),
         CALL("restart_syscall", BOTH, ARCH_ALL),
         CALL("getpid", ROLE_MAIN, ARCH_ALL),
-        CALL("tgkill", ROLE_MAIN, ARCH_ALL),
+        CALL_IF("tgkill", ROLE_MAIN, ARCH_ALL, TGKILL_SIGNAL, LOW_32, SIGUSR1),
 
         /* Wake-ups and log lines; what has no vDSO asks the kernel for the time. */
         CALL("write", BOTH, ARCH_ALL),

@@ -12,6 +12,7 @@
 #include <linux/filter.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -318,6 +319,9 @@ START_TEST(test_arguments)
         for (uint64_t advice = 0; advice < 110; advice++)
                 ck_assert_int_eq(filter_allows(filter, SYS_madvise, 0, 4096, advice, 0),
                                  advice == MADV_DONTNEED);
+        for (int number = 0; number <= SIGRTMAX; number++)
+                ck_assert_int_eq(filter_allows(filter, SYS_tgkill, 1, 1, (uint64_t)number, 0),
+                                 number == SIGUSR1);
         ck_assert(filter_allows(filter, SYS_newfstatat, 3, 0, 0, AT_EMPTY_PATH));
         ck_assert(!filter_allows(filter, SYS_newfstatat, 3, 0, 0, 0));
         ck_assert(!filter_allows(filter, SYS_newfstatat, 3, 0, 0, AT_SYMLINK_NOFOLLOW));

@@ -6,11 +6,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "arch/arch.h"
@@ -261,6 +263,31 @@ START_TEST(test_kick_spinning)
 }
 END_TEST
 
+/* Whoever starts a monitor may have blocked every signal, and used up what a user may queue. */
+START_TEST(test_kick_whatever_is_inherited)
+{
+        struct rlimit usual, none;
+        Machine machine;
+        sigset_t all;
+
+        sigfillset(&all);
+        ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &all, NULL), 0);
+        ck_assert_int_eq(getrlimit(RLIMIT_SIGPENDING, &usual), 0);
+        none = (struct rlimit){0, usual.rlim_max};
+        machine_init(&machine, 2, guest_spin, guest_spin_end);
+        ck_assert_int_eq(machine_start(&machine), 0);
+        vcpu_set_run(machine.set);
+        /* So long that it is in the guest. */
+        while (vcpu_set_run_time_usec(machine.set, 0) < 20000)
+                ck_assert_int_eq(sched_yield(), 0);
+        ck_assert_int_eq(setrlimit(RLIMIT_SIGPENDING, &none), 0);
+        vcpu_set_park(machine.set);
+        await_parked(&machine);
+        ck_assert_int_eq(setrlimit(RLIMIT_SIGPENDING, &usual), 0);
+        machine_done(&machine);
+}
+END_TEST
+
 START_TEST(test_triple_fault)
 {
         Machine machine;
@@ -482,6 +509,7 @@ int main(void)
                 {"park and run", test_park_and_run},
                 {"parked is complete", test_parked_is_complete},
                 {"kick spinning", test_kick_spinning},
+                {"kick whatever is inherited", test_kick_whatever_is_inherited},
                 {"triple fault", test_triple_fault},
                 {"failure says why", test_failure_says_why},
                 {"enter fails", test_enter_fails},
