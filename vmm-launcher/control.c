@@ -23,7 +23,8 @@ struct Control {
         ControlHandlers handlers;
         uint64_t conversation; /* counts up with each hello; 0: none yet */
         uint64_t last_seq;
-        bool closing; /* requests are not read any more */
+        bool closing;  /* requests are not read any more */
+        bool finished; /* the last event is out, or as good as */
         Message queue[QUEUE_MAX];
         size_t n_queue;
 };
@@ -130,7 +131,7 @@ void control_event(Control *control, Event event, const JsonField *fields, const
         int r = -EAGAIN;
 
         /* Before the first hello there is nobody to tell; after it the snapshot tells. */
-        if (control->conversation == 0)
+        if (control->conversation == 0 || control->finished)
                 return;
         if (control->n_queue == 0) {
                 message.body = json_fields_save(fields, params);
@@ -277,7 +278,7 @@ void control_finish(Control *control, const ProtocolEnded *ended)
         Message message = {.type = MESSAGE_EVENT, .id = ++control->last_seq, .code = EVENT_ENDED};
         int64_t deadline = now_msec() + FINISH_MSEC, left;
 
-        control->closing = true;
+        control->closing = control->finished = true;
         if (control->conversation == 0)
                 return;
         message.body = json_fields_save(protocol_ended_fields, ended);

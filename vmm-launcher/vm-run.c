@@ -39,6 +39,8 @@ void vm_end(Vm *vm, StopReason reason, const char *format, ...)
         control_reply_error(vm->control, &vm->resume_request, -ECHILD, "%s", vm->end_detail);
         control_reply_error(vm->control, &vm->reset_request, -ECHILD, "%s", vm->end_detail);
         vm_set_state(vm, MACHINE_STATE_STOPPING);
+        if (vm->started_nsec > 0)
+                vcpu_set_park(vm->vcpu_set);
         event_loop_exit(vm->loop, 0);
 }
 

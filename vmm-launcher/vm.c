@@ -14,6 +14,7 @@
 #include "common/string-util.h"
 #include "vm-internal.h"
 
+#define PARK_MSEC  1000
 #define DRAIN_MSEC 2000
 
 int vm_problem_set(VmProblem *problem, int error, const char *format, ...)
@@ -84,6 +85,17 @@ static int64_t now_msec(void)
         return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Whoever is told of the end may count on it: no guest instruction comes after. */
+static void vm_await_parked(Vm *vm)
+{
+        int64_t deadline = now_msec() + PARK_MSEC, left;
+
+        while (vm->started_nsec > 0 && !vcpu_set_is_parked(vm->vcpu_set) &&
+               (left = deadline - now_msec()) > 0)
+                if (event_loop_run_once(vm->loop, (int)left) < 0)
+                        break;
+}
+
 /* What the guest printed last reaches its readers, if they take it within reason. */
 static void vm_drain_console(Vm *vm)
 {
@@ -103,6 +115,7 @@ int vm_run(Vm *vm)
         if (r < 0)
                 vm_end(vm, STOP_REASON_CRASH, "the monitor's event loop failed: %s",
                        strerrordesc_np(-r));
+        vm_await_parked(vm);
         vm_drain_console(vm);
         ended = (ProtocolEnded){
                 .reason = (int)vm->end_reason,

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 
 #include "common/cleanup.h"
 #include "console-test.h"
@@ -446,9 +447,39 @@ START_TEST(several_producers)
 }
 END_TEST
 
+/* When set, prints as much as its log takes, in the middle of every write. */
+static Console *print_at_writes;
+
+/* In place of libc's. */
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
+{
+        if (print_at_writes)
+                console_output(print_at_writes, data, size);
+        return syscall(SYS_pwrite64, fd, data, size, offset);
+}
+
+/* A vCPU that has not come to rest prints as fast as a file takes it: the end comes all the same.
+ */
+START_TEST(flush_while_it_prints)
+{
+        ConsoleFixture *f = fixture_new(TEST_RING, 1 << 16);
+        ConsoleStats stats;
+
+        output(f, "it begins");
+        print_at_writes = f->console;
+        (void)console_flush(f->console);
+        print_at_writes = NULL;
+        console_get_stats(f->console, &stats);
+        ck_assert_uint_gt(stats.output_bytes, strlen("it begins"));
+        ck_assert_uint_le(stats.output_bytes, 3 * TEST_RING);
+        fixture_free(f);
+}
+END_TEST
+
 CHECK_MAIN("console", {"scrollback", scrollback_then_live}, {"raw", every_byte_passes_raw},
            {"ring", ring_keeps_the_last_bytes}, {"early", attached_before_there_is_a_ring},
            {"flood", flood_with_a_reader_that_never_drains}, {"count", ten_gibibytes_are_counted},
            {"readers", sixty_four_readers}, {"leave", readers_that_leave},
            {"half", half_closed_readers}, {"refuse", refuses_what_is_no_socket},
-           {"flush", flush_and_end}, {"producers", several_producers});
+           {"flush", flush_and_end}, {"producers", several_producers},
+           {"flush while it prints", flush_while_it_prints});

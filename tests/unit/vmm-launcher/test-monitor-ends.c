@@ -3,14 +3,19 @@
 /* Every end that a bare payload can cause has its own reason, last event and exit code. */
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "check-main.h"
 #include "monitor-harness.h"
+#include "vm-internal.h"
 
 /* Ports as arch/x86_64/layout.h has them. */
 MONITOR_CODE(guest_power_off, "mov $0x600, %dx\n mov $0x34, %al\n out %al, %dx\n 1: hlt\n jmp 1b");
@@ -25,6 +30,8 @@ MONITOR_CODE(guest_finish, "mov $0x608, %dx\n mov $1, %eax\n out %eax, %dx\n"
 MONITOR_CODE(guest_power_off_and_fault,
              "mov $0x600, %dx\n mov $0x34, %al\n out %al, %dx\n lidt 0x1000\n ud2");
 MONITOR_CODE(guest_hang, "1: jmp 1b");
+MONITOR_CODE(guest_flood, "cld\n mov $0x3f8, %dx\n 1: mov $0x100000, %esi\n mov $1024, %ecx\n"
+                          "rep outsb\n jmp 1b");
 
 static void start_code(Monitor *monitor, const char *code, const char *code_end, const char *config)
 {
@@ -98,6 +105,97 @@ START_TEST(test_quit)
         json_object_put(monitor_call(&monitor, METHOD_QUIT, NULL));
         monitor_await_end(&monitor, STOP_REASON_KILLED, NULL, 0);
         monitor_done(&monitor);
+}
+END_TEST
+
+#define STILL_RUNS 99
+
+/* The monitor in a child of our own, which looks at it when its run has ended, and waits for us. */
+static void run_in_child(Monitor *monitor, int *ret_go_on)
+{
+        int sockets[2], logs[2], go_on[2];
+
+        *monitor = (Monitor){.last_id = 0};
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+        ck_assert_int_eq(pipe2(logs, O_CLOEXEC), 0);
+        ck_assert_int_eq(pipe2(go_on, O_CLOEXEC), 0);
+        monitor->pid = fork();
+        if (monitor->pid == 0) {
+                Vm *vm;
+                char byte;
+                int r;
+
+                close(sockets[0]);
+                (void)dup2(logs[1], STDERR_FILENO);
+                if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || vm_new(sockets[1], &vm) < 0)
+                        _exit(1);
+                r = vm_run(vm);
+                if (!vcpu_set_is_parked(vm->vcpu_set))
+                        r = STILL_RUNS;
+                if (read(go_on[0], &byte, 1) == 1)
+                        console_free(vm->console);
+                _exit(r);
+        }
+        close(sockets[1]);
+        close(logs[1]);
+        close(go_on[0]);
+        monitor->socket = sockets[0];
+        monitor->stderr_fd = logs[0];
+        *ret_go_on = go_on[1];
+}
+
+static void await_printed(Monitor *monitor, uint64_t n)
+{
+        uint64_t printed;
+
+        do {
+                json_object *stats = monitor_call(monitor, METHOD_STATS, NULL), *value = NULL;
+
+                ck_assert(json_object_object_get_ex(stats, "console_bytes", &value));
+                printed = json_object_get_uint64(value);
+                json_object_put(stats);
+        } while (printed < n);
+}
+
+/*
+ * When the end is told no guest instruction comes any more, and no other event: not even of a
+ * writer that is found gone while all is taken apart.
+ */
+START_TEST(test_nothing_after_the_end)
+{
+        for (int i = 0; i < 3; i++) {
+                const MonitorStart start = {"\"cpu_count\": 2",
+                                            monitor_payload_from_code(guest_flood, guest_flood_end),
+                                            -1, -1, -1};
+                const int small = 1; /* the kernel's least, some 4 KiB */
+                int sockets[2], go_on, status;
+                JsonProblem problem;
+                Message message;
+                Monitor monitor;
+
+                run_in_child(&monitor, &go_on);
+                monitor_start(&monitor, &start);
+                ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+                ck_assert_int_eq(
+                        setsockopt(sockets[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+                message = monitor_await_reply(&monitor,
+                                              monitor_send(&monitor, METHOD_CONSOLE,
+                                                           "{\"write\": true}", &sockets[1], 1));
+                ck_assert_int_eq(message.error, 0);
+                message_done(&message);
+                close(sockets[1]);
+                await_printed(&monitor, 8192);
+                json_object_put(monitor_call(&monitor, METHOD_QUIT, NULL));
+                json_object_put(monitor_await_event(&monitor, EVENT_ENDED));
+                close(sockets[0]);
+                ck_assert_int_eq(write(go_on, "", 1), 1);
+                status = monitor_wait(&monitor);
+                ck_assert_int_eq(status, monitor_exit_code(STOP_REASON_KILLED) << 8);
+                ck_assert_int_eq(message_receive(monitor.socket, &message, &problem), -EPIPE);
+                close(go_on);
+                close(start.kernel_fd);
+                monitor_done(&monitor);
+        }
 }
 END_TEST
 
@@ -239,6 +337,7 @@ int main(void)
                 {"triple fault", test_triple_fault},
                 {"finished", test_finished},
                 {"quit", test_quit},
+                {"nothing after the end", test_nothing_after_the_end},
                 {"quit before start", test_quit_before_start},
                 {"socket closed", test_socket_closed},
                 {"restarts", test_restarts},
