@@ -222,7 +222,8 @@ static void vm_note_quiet(void *context)
                 vm_parked(vm);
 }
 
-/* A machine at rest is one whose devices are, too. Whether they are; else vm_parked() comes again. */
+/* A machine at rest is one whose devices are, too. Whether they are; else vm_parked() comes again.
+ */
 static bool vm_quiesce_devices(Vm *vm)
 {
         if (vm->devices_state == VM_DEVICES_BUSY) {
@@ -259,8 +260,10 @@ static void vm_parked(Vm *vm)
         }
         if (vm->state == MACHINE_STATE_PAUSED && vm->resume_request.conversation == 0)
                 return;
-        if (vm->state == MACHINE_STATE_PAUSED)
+        if (vm->state == MACHINE_STATE_PAUSED) {
                 vm_set_state(vm, MACHINE_STATE_RESUMING);
+                arch_vcpus_note_pause(vm->vcpus, vm->n_vcpus);
+        }
         vm_go_on(vm);
         control_reply(vm->control, &vm->resume_request, NULL, NULL);
 }

@@ -45,6 +45,10 @@ int arch_vcpus_init(ArchHost *host, const KvmVcpu *vcpus, unsigned n_vcpus);
 int arch_vm_reset(const KvmVm *vm);
 int arch_vcpus_reset(const KvmVcpu *vcpus, unsigned n_vcpus);
 
+/* Tells the guest that it was paused, before it goes on: its watchdogs are not to count the time.
+ */
+void arch_vcpus_note_pause(const KvmVcpu *vcpus, unsigned n_vcpus);
+
 /* Registers of vCPU 0 at the image's entry; the others wait for the guest to start them. */
 int arch_vcpu_set_entry(const KvmVcpu *vcpu, const BootImage *image, uint64_t boot_params);
 

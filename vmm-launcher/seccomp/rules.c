@@ -24,6 +24,7 @@
 #define X86_KVM_SET_DEBUGREGS   _IOC(_IOC_WRITE, KVMIO, 0xa2, 128)
 #define X86_KVM_SET_XSAVE       _IOC(_IOC_WRITE, KVMIO, 0xa5, 4096)
 #define X86_KVM_SET_XCRS        _IOC(_IOC_WRITE, KVMIO, 0xa7, 392)
+#define X86_KVM_KVMCLOCK_CTRL   _IOC(_IOC_NONE, KVMIO, 0xad, 0)
 #define ARM64_KVM_VCPU_INIT     _IOC(_IOC_WRITE, KVMIO, 0xae, 32)
 
 #define IOCTL_REQUEST 1 /* argument */
@@ -55,6 +56,9 @@ const SyscallRule seccomp_rules[] = {
          .conditions = {{IOCTL_REQUEST, LOW_32, KVM_RUN}},
          .priority = 255},
         KVM(KVM_IRQ_LINE, BOTH, ARCH_ALL),
+
+        /* What a pause has to tell the guest. */
+        KVM(X86_KVM_KVMCLOCK_CTRL, ROLE_MAIN, ARCH_X86_64),
 
         /* A reset of the machine. */
         KVM(KVM_GET_MP_STATE, ROLE_MAIN, ARCH_ALL),

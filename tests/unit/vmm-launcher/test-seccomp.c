@@ -297,7 +297,8 @@ START_TEST(test_reset_requests)
         const uint64_t reset[] = {KVM_GET_IRQCHIP,     KVM_SET_IRQCHIP,   KVM_SET_REGS,
                                   KVM_SET_SREGS,       KVM_SET_MSRS,      KVM_SET_FPU,
                                   KVM_GET_LAPIC,       KVM_SET_LAPIC,     KVM_SET_XSAVE,
-                                  KVM_SET_VCPU_EVENTS, KVM_SET_DEBUGREGS, KVM_SET_XCRS};
+                                  KVM_SET_VCPU_EVENTS, KVM_SET_DEBUGREGS, KVM_SET_XCRS,
+                                  KVM_KVMCLOCK_CTRL};
         const Filter main_filter = FILTER(seccomp_x86_64_main, AUDIT_ARCH_X86_64);
         const Filter vcpu = FILTER(seccomp_x86_64_vcpu, AUDIT_ARCH_X86_64);
 

@@ -57,6 +57,10 @@ CODE(guest_spoil, "mov $0x174, %ecx\n mov $0x1234, %eax\n xor %edx, %edx\n wrmsr
                   "mov $0x5a5a5a5a, %eax\n mov %eax, %dr0\n movl $0x11111111, 0x80000\n"
                   "mov $'s', %al\n out %al, $0x10\n hlt");
 
+/* Has KVM's clock at 0x40000 and goes in and out of the guest. */
+CODE(guest_clock, "mov $0x4b564d01, %ecx\n mov $0x40001, %eax\n xor %edx, %edx\n wrmsr\n"
+                  "1: mov $'c', %al\n out %al, $0x10\n jmp 1b");
+
 typedef struct Machine {
         KvmFixture kvm;
         VcpuSet *set;
@@ -288,6 +292,42 @@ START_TEST(test_kick_whatever_is_inherited)
 }
 END_TEST
 
+/* One byte past the multiplier and the shift in struct pvclock_vcpu_time_info (Linux, msr.rst). */
+#define CLOCK_FLAGS         (0x40000U + 29U)
+#define CLOCK_GUEST_STOPPED 0x02U
+
+static void run_for_a_while(Machine *machine)
+{
+        size_t n_said = machine->n_said;
+
+        vcpu_set_run(machine->set);
+        await_said(machine, n_said + 3);
+        vcpu_set_park(machine->set);
+        await_parked(machine);
+}
+
+/* A guest that looks at KVM's clock sees a pause, and no mere stop of its vCPUs. */
+START_TEST(test_pause_is_told)
+{
+        Machine machine;
+        uint8_t flags;
+
+        machine_init(&machine, 1, guest_clock, guest_clock_end);
+        ck_assert_int_eq(machine_start(&machine), 0);
+        /* Not told of one that has no clock yet. */
+        arch_vcpus_note_pause(machine.kvm.vcpus, 1);
+        run_for_a_while(&machine);
+        run_for_a_while(&machine);
+        ck_assert_int_eq(guest_memory_read(machine.kvm.memory, CLOCK_FLAGS, &flags, 1), 0);
+        ck_assert_uint_eq(flags & CLOCK_GUEST_STOPPED, 0);
+        arch_vcpus_note_pause(machine.kvm.vcpus, 1);
+        run_for_a_while(&machine);
+        ck_assert_int_eq(guest_memory_read(machine.kvm.memory, CLOCK_FLAGS, &flags, 1), 0);
+        ck_assert_uint_eq(flags & CLOCK_GUEST_STOPPED, CLOCK_GUEST_STOPPED);
+        machine_done(&machine);
+}
+END_TEST
+
 START_TEST(test_triple_fault)
 {
         Machine machine;
@@ -510,6 +550,7 @@ int main(void)
                 {"parked is complete", test_parked_is_complete},
                 {"kick spinning", test_kick_spinning},
                 {"kick whatever is inherited", test_kick_whatever_is_inherited},
+                {"pause is told", test_pause_is_told},
                 {"triple fault", test_triple_fault},
                 {"failure says why", test_failure_says_why},
                 {"enter fails", test_enter_fails},

@@ -113,3 +113,8 @@ int kvm_vcpu_set_mp_state(const KvmVcpu *vcpu, const struct kvm_mp_state *state)
 {
         return result(ioctl(vcpu->fd, KVM_SET_MP_STATE, state));
 }
+
+int kvm_vcpu_clock_was_stopped(const KvmVcpu *vcpu)
+{
+        return result(ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0));
+}

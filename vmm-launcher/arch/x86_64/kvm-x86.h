@@ -33,4 +33,6 @@ int kvm_vcpu_set_debugregs(const KvmVcpu *vcpu, const struct kvm_debugregs *debu
 int kvm_vcpu_set_events(const KvmVcpu *vcpu, const struct kvm_vcpu_events *events);
 /* KVM takes INIT and SIPI that are pending into account before it answers. */
 int kvm_vcpu_get_mp_state(const KvmVcpu *vcpu, struct kvm_mp_state *ret);
+/* Tells a guest that uses KVM's clock that it was stopped. -EINVAL for one that does not. */
+int kvm_vcpu_clock_was_stopped(const KvmVcpu *vcpu);
 int kvm_vcpu_set_mp_state(const KvmVcpu *vcpu, const struct kvm_mp_state *state);

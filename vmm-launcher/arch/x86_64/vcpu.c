@@ -95,3 +95,10 @@ int arch_vcpu_set_entry(const KvmVcpu *vcpu, const BootImage *image, uint64_t bo
                 regs.rbx = boot_params;
         return kvm_vcpu_set_regs(vcpu, &regs);
 }
+
+void arch_vcpus_note_pause(const KvmVcpu *vcpus, unsigned n_vcpus)
+{
+        /* Refused for a vCPU without KVM's clock, which has no other way to be told. */
+        for (unsigned i = 0; i < n_vcpus; i++)
+                (void)kvm_vcpu_clock_was_stopped(&vcpus[i]);
+}
