@@ -19,6 +19,7 @@
 #include "arch/x86_64/kvm-x86.h"
 #include "arch/x86_64/registers.h"
 #include "check-main.h"
+#include "common/cleanup.h"
 #include "kvm-fixture.h"
 #include "kvm/irqfd.h"
 
@@ -446,8 +447,22 @@ static uint64_t get_msr(const KvmVcpu *vcpu, uint32_t index)
         return msrs.entry.data;
 }
 
+/* Whether this KVM has it. */
+static bool set_msr(const KvmVcpu *vcpu, uint32_t index, uint64_t value)
+{
+        struct {
+                struct kvm_msrs header;
+                struct kvm_msr_entry entry;
+        } msrs = {.header.nmsrs = 1, .entry = {.index = index, .data = value}};
+
+        return ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) == 1;
+}
+
 START_TEST(test_reset_mends_msrs)
 {
+        const uint32_t zero[] = {MSR_IA32_TSC_ADJUST, MSR_MISC_FEATURES_ENABLES, MSR_LSTAR,
+                                 MSR_KERNEL_GS_BASE};
+        bool is_there[ARRAY_SIZE(zero)];
         Machine machine;
 
         machine_init(&machine, 1, guest_spoil, guest_spoil_end);
@@ -458,7 +473,13 @@ START_TEST(test_reset_mends_msrs)
         await_parked(&machine);
         ck_assert_uint_eq(get_msr(&machine.kvm.vcpus[0], 0x174), 0x1234);
         ck_assert_uint_eq(get_msr(&machine.kvm.vcpus[0], 0x4b564d01), 0x40001);
+        for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
+                is_there[i] = set_msr(&machine.kvm.vcpus[0], zero[i], 1);
+        ck_assert(is_there[0]);
         ck_assert_int_eq(arch_vcpus_reset(machine.kvm.vcpus, 1), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
+                ck_assert_msg(!is_there[i] || get_msr(&machine.kvm.vcpus[0], zero[i]) == 0, "%#x",
+                              zero[i]);
         ck_assert_uint_eq(get_msr(&machine.kvm.vcpus[0], 0x174), 0);
         ck_assert_uint_eq(get_msr(&machine.kvm.vcpus[0], 0x4b564d01), 0);
         ck_assert_uint_eq(get_msr(&machine.kvm.vcpus[0], MSR_IA32_MTRR_DEF_TYPE),

@@ -32,8 +32,10 @@ static const Msr reset_msrs[] = {
         {MSR_KVM_STEAL_TIME, 0},
         {MSR_KVM_PV_EOI_EN, 0},
         {MSR_KVM_POLL_CONTROL, 1},
+        {MSR_IA32_TSC_ADJUST, 0},
         {MSR_IA32_TSC_DEADLINE, 0},
         {MSR_IA32_SPEC_CTRL, 0},
+        {MSR_MISC_FEATURES_ENABLES, 0}, /* CPUID faulting */
         {MSR_IA32_SYSENTER_CS, 0},
         {MSR_IA32_SYSENTER_ESP, 0},
         {MSR_IA32_SYSENTER_EIP, 0},

@@ -37,22 +37,24 @@
 #define APIC_MODE_NMI    0x400U
 #define APIC_MODE_EXTINT 0x700U
 
-#define MSR_IA32_SPEC_CTRL      0x00000048U
-#define MSR_IA32_SYSENTER_CS    0x00000174U
-#define MSR_IA32_SYSENTER_ESP   0x00000175U
-#define MSR_IA32_SYSENTER_EIP   0x00000176U
-#define MSR_IA32_MISC_ENABLE    0x000001a0U
-#define MSR_IA32_MTRR_PHYSBASE0 0x00000200U
-#define MSR_IA32_PAT            0x00000277U
-#define MSR_IA32_MTRR_DEF_TYPE  0x000002ffU
-#define MSR_IA32_TSC_DEADLINE   0x000006e0U
-#define MSR_IA32_XSS            0x00000da0U
-#define MSR_STAR                0xc0000081U
-#define MSR_LSTAR               0xc0000082U
-#define MSR_CSTAR               0xc0000083U
-#define MSR_SYSCALL_MASK        0xc0000084U
-#define MSR_KERNEL_GS_BASE      0xc0000102U
-#define MSR_TSC_AUX             0xc0000103U
+#define MSR_IA32_TSC_ADJUST       0x0000003bU
+#define MSR_IA32_SPEC_CTRL        0x00000048U
+#define MSR_MISC_FEATURES_ENABLES 0x00000140U
+#define MSR_IA32_SYSENTER_CS      0x00000174U
+#define MSR_IA32_SYSENTER_ESP     0x00000175U
+#define MSR_IA32_SYSENTER_EIP     0x00000176U
+#define MSR_IA32_MISC_ENABLE      0x000001a0U
+#define MSR_IA32_MTRR_PHYSBASE0   0x00000200U
+#define MSR_IA32_PAT              0x00000277U
+#define MSR_IA32_MTRR_DEF_TYPE    0x000002ffU
+#define MSR_IA32_TSC_DEADLINE     0x000006e0U
+#define MSR_IA32_XSS              0x00000da0U
+#define MSR_STAR                  0xc0000081U
+#define MSR_LSTAR                 0xc0000082U
+#define MSR_CSTAR                 0xc0000083U
+#define MSR_SYSCALL_MASK          0xc0000084U
+#define MSR_KERNEL_GS_BASE        0xc0000102U
+#define MSR_TSC_AUX               0xc0000103U
 
 #define MISC_ENABLE_FAST_STRING 0x1ULL
 #define MTRR_DEF_TYPE_WB_ENABLE 0x806ULL              /* E, write-back where no range says else */
