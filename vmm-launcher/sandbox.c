@@ -67,24 +67,49 @@ static int refuse_fd(int proc_fd, int fd, char why[WHY_SIZE])
         return -EBADF;
 }
 
+/* What is opened later must not get a number that log lines are written to. */
+static int check_standard_fds(unsigned seen, char why[WHY_SIZE])
+{
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (!(seen & 1U << fd)) {
+                        (void)snprintf(why, WHY_SIZE,
+                                       "file descriptor %d is closed; whoever starts a monitor "
+                                       "opens 0, 1 and 2, if only on /dev/null",
+                                       fd);
+                        return -EBADF;
+                }
+        return 0;
+}
+
 /* The kernel's own records: readdir() would bring in stdio's buffers for a dozen bytes. */
 static int check_fd_table(int proc_fd, int control_fd, char why[WHY_SIZE])
 {
         _Alignas(struct dirent64) char buffer[1024];
+        unsigned seen = 0; /* a bit for each of the first three */
 
         for (;;) {
                 ssize_t n = getdents64(proc_fd, buffer, sizeof(buffer));
 
-                if (n <= 0)
-                        return n < 0 ? -errno : 0;
+                if (n == 0)
+                        return check_standard_fds(seen, why);
+                if (n < 0) {
+                        int r = -errno;
+
+                        (void)snprintf(why, WHY_SIZE, "/proc/self/fd cannot be listed: %s",
+                                       strerrordesc_np(-r));
+                        return r;
+                }
                 for (ssize_t at = 0; at < n;) {
                         const struct dirent64 *entry = (const void *)(buffer + at);
-                        int fd = atoi(entry->d_name); /* "." and ".." become 0 */
+                        int fd = atoi(entry->d_name);
 
-                        if (fd > STDERR_FILENO && fd != control_fd && fd != proc_fd &&
-                            refuse_fd(proc_fd, fd, why) < 0)
-                                return -EBADF;
                         at += entry->d_reclen;
+                        if (*entry->d_name == '.' || fd == proc_fd || fd == control_fd)
+                                continue;
+                        if (fd <= STDERR_FILENO)
+                                seen |= 1U << fd;
+                        else if (refuse_fd(proc_fd, fd, why) < 0)
+                                return -EBADF;
                 }
         }
 }

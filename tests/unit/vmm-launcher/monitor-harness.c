@@ -46,6 +46,8 @@ static void child_exec(const MonitorSpawn *how, int control_fd, int stderr_fd)
         if (extra >= 0)
                 (void)dup2(extra, EXTRA_FD);
         (void)close_range(20, ~0U, 0);
+        if (how->closed_fd >= 0)
+                (void)close(how->closed_fd);
         if (how->resource >= 0)
                 (void)setrlimit((__rlimit_resource_t)how->resource, &limit);
         execv(program, how->argv ? (char *const *)how->argv : own_argv);

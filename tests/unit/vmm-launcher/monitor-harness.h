@@ -37,9 +37,10 @@ typedef struct MonitorSpawn {
         int control_fd;          /* inherited as descriptor 3 instead of a socketpair; -1: none */
         int resource;            /* RLIMIT_* to lower; -1: none */
         rlim_t limit;
+        int closed_fd; /* of 0, 1 and 2; -1: none */
 } MonitorSpawn;
 
-#define MONITOR_SPAWN_DEFAULT ((MonitorSpawn){NULL, -1, -1, -1, 0})
+#define MONITOR_SPAWN_DEFAULT ((MonitorSpawn){NULL, -1, -1, -1, 0, -1})
 
 /* Ends a test program with Check's skip code where there is no /dev/kvm. */
 void monitor_require_kvm(void);

@@ -257,6 +257,29 @@ START_TEST(test_manifest)
 }
 END_TEST
 
+/* The monitor's own files would take their numbers, and its log lines go there. */
+START_TEST(test_standard_descriptors)
+{
+        for (int fd = 0; fd <= 2; fd++) {
+                MonitorSpawn how = MONITOR_SPAWN_DEFAULT;
+                char log[2048], closed[64];
+                Monitor monitor;
+                int status;
+
+                how.closed_fd = fd;
+                monitor_spawn(&monitor, &how);
+                status = monitor_wait(&monitor);
+                ck_assert(WIFEXITED(status));
+                ck_assert_int_eq(WEXITSTATUS(status), monitor_exit_code(STOP_REASON_START_FAILED));
+                monitor_read_log(&monitor, log, sizeof(log));
+                (void)snprintf(closed, sizeof(closed), "descriptor %d is closed", fd);
+                if (fd != STDERR_FILENO)
+                        ck_assert_msg(strstr(log, closed), "\"%s\"", log);
+                monitor_done(&monitor);
+        }
+}
+END_TEST
+
 START_TEST(test_control_socket)
 {
         int sockets[2], pipes[2], wrong[4];
@@ -288,4 +311,5 @@ END_TEST
 
 CHECK_MAIN("sandbox", {"vCPU role", test_vcpu_role}, {"main role", test_main_role},
            {"lock fails", test_lock_fails}, {"KVM fd", test_kvm_fd}, {"manifest", test_manifest},
+           {"standard descriptors", test_standard_descriptors},
            {"control socket", test_control_socket});
