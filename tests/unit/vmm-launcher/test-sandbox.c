@@ -4,6 +4,7 @@
 
 #include "sandbox.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "check-main.h"
+#include "common/fd.h"
 #include "monitor-harness.h"
 
 #define HARMLESS_EXIT 42
@@ -309,7 +311,62 @@ START_TEST(test_control_socket)
 }
 END_TEST
 
-CHECK_MAIN("sandbox", {"vCPU role", test_vcpu_role}, {"main role", test_main_role},
-           {"lock fails", test_lock_fails}, {"KVM fd", test_kvm_fd}, {"manifest", test_manifest},
-           {"standard descriptors", test_standard_descriptors},
-           {"control socket", test_control_socket});
+#ifndef LAUNCHER_SANITIZED
+static void check_dynamic(int fd, const Elf64_Phdr *segment)
+{
+        for (uint64_t at = 0; at < segment->p_filesz; at += sizeof(Elf64_Dyn)) {
+                Elf64_Dyn dynamic;
+
+                ck_assert_int_eq(
+                        fd_pread_full(fd, &dynamic, sizeof(dynamic), segment->p_offset + at), 0);
+                ck_assert_int_ne(dynamic.d_tag, DT_NEEDED);
+        }
+}
+
+/* A static PIE: names no loader and no library, lies anywhere, has no page to write and to run. */
+START_TEST(test_program)
+{
+        int fd = open(getenv("VMM_LAUNCHER"), O_RDONLY | O_CLOEXEC);
+        bool has_stack = false, has_dynamic = false;
+        Elf64_Ehdr header;
+
+        ck_assert_int_eq(fd_pread_full(fd, &header, sizeof(header), 0), 0);
+        ck_assert_int_eq(memcmp(header.e_ident, ELFMAG, SELFMAG), 0);
+        ck_assert_uint_eq(header.e_type, ET_DYN);
+        for (unsigned i = 0; i < header.e_phnum; i++) {
+                Elf64_Phdr segment;
+
+                ck_assert_int_eq(fd_pread_full(fd, &segment, sizeof(segment),
+                                               header.e_phoff + i * sizeof(segment)),
+                                 0);
+                ck_assert_uint_ne(segment.p_type, PT_INTERP);
+                ck_assert_uint_ne(segment.p_flags & (PF_W | PF_X), PF_W | PF_X);
+                has_stack |= segment.p_type == PT_GNU_STACK;
+                if (segment.p_type == PT_DYNAMIC) {
+                        has_dynamic = true;
+                        check_dynamic(fd, &segment);
+                }
+        }
+        ck_assert(has_stack && has_dynamic);
+        close(fd);
+}
+END_TEST
+#endif
+
+int main(void)
+{
+        const CheckTest tests[] = {
+                {"vCPU role", test_vcpu_role},
+                {"main role", test_main_role},
+                {"lock fails", test_lock_fails},
+                {"KVM fd", test_kvm_fd},
+                {"manifest", test_manifest},
+                {"standard descriptors", test_standard_descriptors},
+                {"control socket", test_control_socket},
+#ifndef LAUNCHER_SANITIZED
+                {"program", test_program},
+#endif
+        };
+
+        return check_run("sandbox", tests, sizeof(tests) / sizeof(tests[0]));
+}
