@@ -122,6 +122,8 @@ const JsonField protocol_snapshot_fields[] = {
 
 int protocol_hello_choose(const ProtocolHello *hello)
 {
+        bool is_known = false;
+
         if (!json_object_is_type(hello->versions, json_type_array))
                 return -EBADMSG;
         for (size_t i = 0; i < json_object_array_length(hello->versions); i++) {
@@ -129,10 +131,9 @@ int protocol_hello_choose(const ProtocolHello *hello)
 
                 if (!json_object_is_type(version, json_type_int))
                         return -EBADMSG;
-                if (json_object_get_int64(version) == PROTOCOL_VERSION)
-                        return PROTOCOL_VERSION;
+                is_known |= json_object_get_int64(version) == PROTOCOL_VERSION;
         }
-        return -EPROTONOSUPPORT;
+        return is_known ? PROTOCOL_VERSION : -EPROTONOSUPPORT;
 }
 
 /*

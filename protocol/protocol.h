@@ -23,7 +23,7 @@
  * /dev/kvm, then one per file of vm_config_files() in that order, then the log, then the previous
  * log (the monitor opens nothing, ever); pause; resume;
  * power-button; reset; stats; snapshot (full state: state, run_id, payload_state,
- * payload_exit_code, stats, console writer, seq); console {write, steal, scrollback} + fd (also
+ * payload_exit_code, console_writer, seq); console {write, steal, scrollback} + fd (also
  * before start: then attached before the first guest instruction); quit (end now, reason KILLED).
  * Events: state {state}, payload {state, exit_code}, console-writer {attached}, ended {reason,
  * detail, exit_code}. "ended" is the last frame; the process then exits with

@@ -137,6 +137,7 @@ START_TEST(test_versions)
         ck_assert_int_eq(choose("[4294967297]"), -EPROTONOSUPPORT);
         ck_assert_int_eq(choose("[\"1\"]"), -EBADMSG);
         ck_assert_int_eq(choose("[1.0]"), -EBADMSG);
+        ck_assert_int_eq(choose("[1, \"2\"]"), -EBADMSG);
         ck_assert_int_eq(choose("{\"1\": 1}"), -EBADMSG);
 }
 END_TEST
