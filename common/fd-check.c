@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -107,6 +108,25 @@ int fd_check_file(int fd, FdAccess access, bool allow_block_device, const char *
         }
         if (why) {
                 *ret_why = why;
+                return -EBADF;
+        }
+        return 0;
+}
+
+int fd_check_stream_socket(int fd, const char **ret_why)
+{
+        int type = 0, listening = 0;
+        socklen_t size = sizeof(type);
+
+        /* Fails for what is no socket, and for a socket that was opened with O_PATH. */
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM) {
+                *ret_why = "it is not a stream socket; pass one end of a socketpair(AF_UNIX, "
+                           "SOCK_STREAM)";
+                return -EBADF;
+        }
+        size = sizeof(listening);
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || listening) {
+                *ret_why = "it is a listening socket; pass a connected one";
                 return -EBADF;
         }
         return 0;

@@ -36,6 +36,9 @@ typedef enum FdAccess {
  */
 int fd_check_file(int fd, FdAccess access, bool allow_block_device, const char **ret_why);
 
+/* The same of one handed in as a stream to talk over: a stream socket that is not listening. */
+int fd_check_stream_socket(int fd, const char **ret_why);
+
 /* Closes every descriptor from 3 on that is not among keep (any order, -1 is passed over). Returns
  * 0 or negative errno. Needs close_range(2) (Linux 5.9); safe between fork and exec. */
 int fd_close_all_except(const int *keep, size_t n_keep);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "common/fd.h"
 #include "common/string-util.h"
 
 #define OPTIONS_MAX 16U
@@ -169,4 +170,16 @@ int bus_files_read(BusCall *call)
         if (r < 0)
                 bus_call_fail_read(call, r);
         return r < 0 ? r : 0;
+}
+
+bool bus_console_check(BusCall *call, int fd)
+{
+        Problem problem;
+        const char *why;
+
+        if (fd_check_stream_socket(fd, &why) >= 0)
+                return true;
+        (void)problem_set(&problem, -EBADF, "the console's descriptor cannot be used: %s", why);
+        bus_call_fail(call, -EBADF, &problem);
+        return false;
 }

@@ -21,5 +21,8 @@ int bus_options_read(BusCall *call, const BusOption *options, size_t n_options);
 /* The files that stand next, into call->files. As above. */
 int bus_files_read(BusCall *call);
 
+/* Whether the option "console" holds what can be one; if not, the call is answered. */
+bool bus_console_check(BusCall *call, int fd);
+
 /* Answers InvalidOption. */
 void bus_options_fail(BusCall *call, const char *format, ...) _printf_(2, 3);

@@ -161,10 +161,10 @@ static void on_start(BusCall *call)
                 return;
         if (options->console_write && !console)
                 bus_options_fail(call, "\"console_write\" needs \"console\"");
-        else if (console)
-                bus_call_authorize(call, AUTH_CONSOLE, start);
-        else
+        else if (!console)
                 start(call);
+        else if (bus_console_check(call, options->console_fd))
+                bus_call_authorize(call, AUTH_CONSOLE, start);
 }
 
 static void on_stop(BusCall *call)

@@ -194,10 +194,10 @@ static void read_create(BusCall *call, bool get)
         request->bound = streq(lifetime, "bound");
         request->start_options.files = call->files;
         request->start_options.n_files = call->n_files;
-        if (console)
-                bus_call_authorize(call, AUTH_CONSOLE, next);
-        else
+        if (!console)
                 next(call);
+        else if (bus_console_check(call, request->start_options.console_fd))
+                bus_call_authorize(call, AUTH_CONSOLE, next);
 }
 
 static void on_create_machine(BusCall *call)

@@ -207,16 +207,3 @@ int sandbox_check_kvm_fd(int fd, const char **ret_why)
         }
         return 0;
 }
-
-int sandbox_check_console_fd(int fd, const char **ret_why)
-{
-        int type = 0;
-        socklen_t size = sizeof(type);
-
-        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM) {
-                *ret_why = "the console's descriptor is not a stream socket; pass one end of a "
-                           "socketpair(AF_UNIX, SOCK_STREAM)";
-                return -EBADF;
-        }
-        return 0;
-}

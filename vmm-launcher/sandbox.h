@@ -23,4 +23,3 @@ const char *sandbox_weakness(void);
 
 /* What a start may be handed. 0, or -EBADF with a sentence that names cause and fix (static). */
 int sandbox_check_kvm_fd(int fd, const char **ret_why);
-int sandbox_check_console_fd(int fd, const char **ret_why);

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/fd.h"
 #include "common/log.h"
-#include "sandbox.h"
 #include "vm-internal.h"
 
 void vm_send_state(Vm *vm)
@@ -114,9 +114,10 @@ static void attach_console(Vm *vm, ControlRequest *request, Message *message,
         const char *why = NULL;
         int r;
 
-        r = sandbox_check_console_fd(message->fds[0], &why);
+        r = fd_check_stream_socket(message->fds[0], &why);
         if (r < 0) {
-                control_reply_error(vm->control, request, r, "%s", why);
+                control_reply_error(vm->control, request, r,
+                                    "the console's descriptor cannot be used: %s", why);
                 return;
         }
         r = console_attach(vm->console, message->fds[0], &how);

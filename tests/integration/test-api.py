@@ -4,6 +4,7 @@
 
 import json
 import os
+import socket
 import stat
 import subprocess
 import time
@@ -293,6 +294,36 @@ class Files(SystemTest):
         with self.fails("InvalidFile", "does not fit", "memory_mib"):
             self.create_with({"kernel": big.name})
         self.nothing_made()
+
+    def test_console(self):
+        """What is not a stream socket is refused before anything is made, or started."""
+        path = self.create("stopped", start=False)
+        before, tree = self.client.properties(path), self.tree()
+        datagram, listening = (socket.socket(socket.AF_UNIX, kind)
+                               for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM))
+        listening.bind(os.path.join(self.folder, "listening"))
+        listening.listen()
+        pipe = os.pipe()
+        fds = {
+            "O_PATH": os.open(self.image, os.O_PATH),
+            "folder": os.open(self.folder, os.O_RDONLY),
+            "file": os.open(self.image, os.O_RDWR),
+            "/proc/self/mem": os.open("/proc/self/mem", os.O_RDWR),
+            "pipe": pipe[1],
+            "datagrams": datagram.detach(),
+            "listening": listening.detach(),
+        }
+        image = os.open(self.image, os.O_RDONLY)
+        for what, fd in fds.items():
+            with self.subTest(what=what), self.fails("InvalidFile", "console", "pass "):
+                self.client.create("one", self.config(), {"kernel": 0}, [image, fd], start=True,
+                                   console=GLib.Variant("h", 1))
+            with self.subTest(what=what), self.fails("InvalidFile", "console", "pass "):
+                self.client.machine(path, "Start", {"console": GLib.Variant("h", 0)}, fds=[fd])
+        for fd in (*fds.values(), image, pipe[0]):
+            os.close(fd)
+        self.assertEqual((self.client.names(), self.client.properties(path), self.tree()),
+                         (["stopped"], before, tree))
 
     def test_index_without_fd(self):
         with self.assertRaises(GLib.Error):

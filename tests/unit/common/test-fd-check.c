@@ -155,6 +155,43 @@ START_TEST(test_block_device)
 }
 END_TEST
 
+static void refuse_stream(int fd, const char *word)
+{
+        const char *why = NULL;
+
+        ck_assert_int_eq(fd_check_stream_socket(fd, &why), -EBADF);
+        ck_assert_ptr_nonnull(why);
+        ck_assert_msg(strstr(why, word), "\"%s\" does not say \"%s\"", why, word);
+        fd_close(fd);
+}
+
+START_TEST(test_stream_socket)
+{
+        int pair[2], pipe_fds[2];
+        const char *why = NULL;
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        ck_assert_int_eq(fd_check_stream_socket(pair[0], &why), 0);
+        fd_close(pair[1]);
+        ck_assert_int_eq(fd_check_stream_socket(pair[0], &why), 0); /* who left it is no matter */
+        fd_close(pair[0]);
+        ck_assert_int_eq(pipe2(pipe_fds, O_CLOEXEC), 0);
+        refuse_stream(pipe_fds[0], "not a stream socket");
+        refuse_stream(pipe_fds[1], "not a stream socket");
+        refuse_stream(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "not a stream socket");
+        refuse_stream(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), "not a stream socket");
+        refuse_stream(open("/proc/self/mem", O_RDWR | O_CLOEXEC), "not a stream socket");
+        refuse_stream(open("/", O_PATH | O_CLOEXEC), "not a stream socket");
+        refuse_stream(-1, "not a stream socket");
+        pair[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(
+                bind(pair[0], &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t)),
+                0); /* an address of the kernel's choice: unix(7), autobind */
+        ck_assert_int_eq(listen(pair[0], 1), 0);
+        refuse_stream(pair[0], "listening");
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
         tcase_add_test(tcase, test_accepted);
@@ -164,6 +201,7 @@ static void add_tests(TCase *tcase)
         tcase_add_test(tcase, test_wrong_type);
         tcase_add_test(tcase, test_kernel_files);
         tcase_add_test(tcase, test_memfd);
+        tcase_add_test(tcase, test_stream_socket);
         tcase_add_test(tcase, test_block_device);
 }
 
