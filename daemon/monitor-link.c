@@ -12,7 +12,8 @@
 
 #define FRAMES_PER_WAKE     16U
 #define DRAIN_FRAMES        4096U
-#define QUEUE_MAX           8U
+#define QUEUE_MAX           12U
+#define RESERVED            4U /* of calls and queue, for what moves or ends the run */
 #define CALL_DEADLINE_USEC  (30ULL * 1000000ULL)
 #define START_DEADLINE_USEC (120ULL * 1000000ULL) /* reads the guest's images */
 #define EVENT_WINDOW_USEC   (10ULL * 1000000ULL)
@@ -85,6 +86,24 @@ static void call_answer(Call *call, int error, const char *message, json_object 
         *call = (Call){0};
         if (func)
                 func(error, message, result, userdata);
+}
+
+/*
+ * What clients ask for as often as they like. It must not keep the rest out: a power button that
+ * finds no room is a guest that is killed instead of asked.
+ */
+static bool method_is_frequent(Method method)
+{
+        return method == METHOD_STATS || method == METHOD_CONSOLE || method == METHOD_RESET;
+}
+
+static bool link_has_room(const MonitorLink *link, Method method)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < MONITOR_LINK_CALLS_MAX; i++)
+                n += link->calls[i].id != 0;
+        return n < MONITOR_LINK_CALLS_MAX - (method_is_frequent(method) ? RESERVED : 0);
 }
 
 static void link_answer_all(MonitorLink *link, int error, const char *message)
@@ -332,7 +351,7 @@ static int link_enqueue(MonitorLink *link, const Message *message)
 {
         Queued *queued = &link->queue[link->n_queue];
 
-        if (link->n_queue == QUEUE_MAX)
+        if (link->n_queue >= QUEUE_MAX - (method_is_frequent((Method)message->code) ? RESERVED : 0))
                 return -EBUSY;
         *queued = (Queued){.message = *message};
         queued->message.body = json_object_get(message->body);
@@ -348,8 +367,13 @@ static int link_enqueue(MonitorLink *link, const Message *message)
                 }
                 queued->message.fds[queued->message.n_fds++] = fd;
         }
+        /* An EPOLLOUT that comes without need is without effect. */
+        if (sd_event_source_set_io_events(link->io_source, EPOLLIN | EPOLLOUT) < 0) {
+                queued_done(queued);
+                return -ENOMEM;
+        }
         link->n_queue++;
-        return sd_event_source_set_io_events(link->io_source, EPOLLIN | EPOLLOUT);
+        return 0;
 }
 
 static int link_send(MonitorLink *link, const Message *message)
@@ -382,24 +406,30 @@ int monitor_link_call(MonitorLink *link, Method method, json_object *params, con
 {
         Message message = {.type = MESSAGE_REQUEST, .code = (int)method, .body = params};
         Call *call = link_find_call(link, 0);
+        uint64_t deadline;
         int r;
 
         if (link->closed)
                 return -ENOTCONN;
-        if (!call || n_fds > PROTOCOL_MAX_FDS)
+        if (!call || !link_has_room(link, method) || n_fds > PROTOCOL_MAX_FDS)
                 return -EBUSY;
-        message.id = ++link->last_id;
+        deadline = link_now(link) + call_deadline(method);
+        r = link_arm(link, deadline); /* first: what has been sent must be answered */
+        if (r < 0)
+                return r;
+        message.id = link->last_id + 1;
         for (size_t i = 0; i < n_fds; i++)
                 message.fds[message.n_fds++] = fds[i];
         r = link_send(link, &message);
         if (r < 0)
                 return r;
+        link->last_id = message.id;
         *call = (Call){.id = message.id,
                        .method = method,
-                       .deadline = link_now(link) + call_deadline(method),
+                       .deadline = deadline,
                        .func = func,
                        .userdata = userdata};
-        return link_arm(link, call->deadline);
+        return 0;
 }
 
 int monitor_link_hello(MonitorLink *link, MonitorReplyFunc func, void *userdata)

@@ -349,6 +349,47 @@ START_TEST(test_queue)
 }
 END_TEST
 
+static unsigned call_until_busy(Method method)
+{
+        unsigned n = 0;
+        int r;
+
+        while ((r = monitor_link_call(bench.link, method, NULL, NULL, 0, on_reply, &bench)) == 0)
+                n++;
+        ck_assert_int_eq(r, -EBUSY);
+        return n;
+}
+
+/* Whoever asks for statistics without end does not keep a stop out. */
+START_TEST(test_room_for_a_stop)
+{
+        static const Method frequent[] = {METHOD_STATS, METHOD_CONSOLE, METHOD_RESET};
+        int size = 1;
+
+        open_link(false);
+        greet();
+        if (_i == (int)ARRAY_SIZE(frequent)) { /* by the queue of one that does not read */
+                (void)setsockopt(bench.peer, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+                ck_assert_uint_gt(call_until_busy(METHOD_STATS), 0);
+        } else {
+                ck_assert_uint_eq(call_until_busy(frequent[_i]), MONITOR_LINK_CALLS_MAX - 4);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(frequent); i++)
+                ck_assert_int_eq(
+                        monitor_link_call(bench.link, frequent[i], NULL, NULL, 0, on_reply, &bench),
+                        -EBUSY);
+        ck_assert_int_eq(
+                monitor_link_call(bench.link, METHOD_RESUME, NULL, NULL, 0, on_reply, &bench), 0);
+        ck_assert_int_eq(
+                monitor_link_call(bench.link, METHOD_POWER_BUTTON, NULL, NULL, 0, on_reply, &bench),
+                0);
+        ck_assert_int_eq(
+                monitor_link_call(bench.link, METHOD_QUIT, NULL, NULL, 0, on_reply, &bench), 0);
+        (void)call_until_busy(METHOD_QUIT); /* there is an end to it */
+        close_link();
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
         tcase_add_test(tcase, test_conversation);
@@ -361,6 +402,7 @@ static void add_tests(TCase *tcase)
         tcase_add_test(tcase, test_adoption_of_an_end);
         tcase_add_test(tcase, test_wrong_greeting);
         tcase_add_test(tcase, test_queue);
+        tcase_add_loop_test(tcase, test_room_for_a_stop, 0, 4);
 }
 
 int main(void)
