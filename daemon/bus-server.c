@@ -4,106 +4,15 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "common/fd.h"
 #include "common/log.h"
 #include "common/string-util.h"
 #include "daemon/capabilities-probe.h"
-#include "daemon/errors.h"
 #include "daemon/subscribers.h"
 
 #define PEER_INTERFACE           "org.freedesktop.DBus.Peer"
 #define PROPERTIES_INTERFACE     "org.freedesktop.DBus.Properties"
 #define INTROSPECTABLE_INTERFACE "org.freedesktop.DBus.Introspectable"
 #define OBJECT_MANAGER_INTERFACE "org.freedesktop.DBus.ObjectManager"
-
-static void call_free(BusCall *call)
-{
-        sd_bus_message_unref(call->message);
-        (void)fd_close(call->fd);
-        free(call->state);
-        free(call);
-}
-
-static void call_dropped(void *userdata)
-{
-        call_free(userdata);
-}
-
-void bus_call_reply_message(BusCall *call, sd_bus_message *reply)
-{
-        int r = -ENOMEM;
-
-        if (reply)
-                r = sd_bus_message_get_expect_reply(call->message) > 0
-                            ? sd_bus_send(call->server->bus, reply, NULL)
-                            : 0;
-        if (r < 0)
-                log_warning_errno(r, "Cannot answer %s, ignoring", call->sender);
-        sd_bus_message_unref(reply);
-        call_free(call);
-}
-
-void bus_call_reply(BusCall *call, const char *types, ...)
-{
-        sd_bus_message *reply = NULL;
-        va_list ap;
-        int r;
-
-        r = sd_bus_message_new_method_return(call->message, &reply);
-        if (r >= 0 && *types) {
-                va_start(ap, types);
-                r = sd_bus_message_appendv(reply, types, ap);
-                va_end(ap);
-        }
-        if (r < 0)
-                reply = sd_bus_message_unref(reply);
-        bus_call_reply_message(call, reply);
-}
-
-void bus_call_fail_as(BusCall *call, const char *name, const Problem *problem)
-{
-        char whole[sizeof(problem->message)];
-        const char *text = problem->message;
-        int r;
-
-        /* A sentence that was cut within a character would not get past the bus. */
-        if (!utf8_is_valid(text, strlen(text)))
-                text = string_escape_into(whole, sizeof(whole), text, strlen(text));
-        r = sd_bus_reply_method_errorf(call->message, name, "%s", text);
-
-        if (r < 0)
-                log_warning_errno(r, "Cannot answer %s, ignoring", call->sender);
-        call_free(call);
-}
-
-void bus_call_fail(BusCall *call, int error, const Problem *problem)
-{
-        bus_call_fail_as(call, error_to_bus_name(error), problem);
-}
-
-void bus_call_fail_read(BusCall *call, int error)
-{
-        Problem problem;
-
-        (void)problem_set(&problem, error, "The call's arguments cannot be read: %s",
-                          strerror(-error));
-        bus_call_fail_as(call, SD_BUS_ERROR_INVALID_ARGS, &problem);
-}
-
-static void on_completion(void *userdata, int error, const Problem *problem)
-{
-        BusCall *call = userdata;
-
-        if (error < 0)
-                bus_call_fail(call, error, problem);
-        else
-                bus_call_reply(call, "");
-}
-
-Completion bus_call_completion(BusCall *call)
-{
-        return (Completion){on_completion, call};
-}
 
 /* The id of ".../machine/<id>", or NULL. */
 static const char *path_to_id(const char *path)
@@ -199,11 +108,11 @@ static void call_authorize(BusCall *call, unsigned actions, CompletionFunc func)
         int r;
 
         if (!peer) { /* gone: nobody to answer */
-                call_free(call);
+                bus_call_drop(call);
                 return;
         }
         r = authorizer_check(server->authorizer, call->message, peer, actions,
-                             (Completion){func, call}, call_dropped, &problem);
+                             (Completion){func, call}, bus_call_drop, &problem);
         if (r > 0)
                 func(call, 0, NULL);
         else if (r < 0)
@@ -303,21 +212,12 @@ static bool dispatch_standard(BusCall *call, BusNode node, Machine *machine)
 static void dispatch(sd_bus_message *message, Peer *peer, void *userdata)
 {
         BusServer *server = userdata;
-        BusCall *call = calloc(1, sizeof(*call));
+        BusCall *call = bus_call_new(server, message, peer);
         Machine *machine;
         BusNode node;
 
-        if (!call) {
-                (void)sd_bus_reply_method_errno(message, -ENOMEM, NULL);
+        if (!call)
                 return;
-        }
-        *call = (BusCall){
-                .server = server,
-                .message = sd_bus_message_ref(message),
-                .uid = peer->uid,
-                .sender = sd_bus_message_get_sender(message),
-                .fd = -1,
-        };
         node = find_node(call, &machine);
         if (node == BUS_NODE_NONE) {
                 if (path_to_id(sd_bus_message_get_path(message)))
@@ -341,6 +241,7 @@ static void on_peer_left(const char *name, void *userdata)
         BusServer *server = userdata;
 
         manager_client_left(server->manager, name);
+        bus_calls_peer_left(server, name);
 }
 
 /* Before sd-bus looks at it: every method call is ours, but for Peer's. */
@@ -468,6 +369,7 @@ BusServer *bus_server_free(BusServer *server)
         sd_bus_slot_unref(server->filter_slot);
         authorizer_free(server->authorizer);
         peers_free(server->peers);
+        bus_calls_free(server);
         sd_bus_unref(server->bus);
         free(server);
         return NULL;

@@ -17,6 +17,8 @@
 #include "daemon/manager.h"
 #include "daemon/peers.h"
 
+typedef struct BusCall BusCall;
+typedef struct CallCount CallCount;
 typedef struct BusServer BusServer;
 struct BusServer {
         sd_bus *bus;
@@ -25,6 +27,8 @@ struct BusServer {
         Peers *peers;
         Authorizer *authorizer;
         sd_bus_slot *filter_slot;
+        BusCall *calls;    /* that have not been answered */
+        CallCount *counts; /* of those, per uid */
 };
 
 /*
@@ -43,7 +47,6 @@ void bus_server_check_bound(BusServer *server);
  * One method call, from its dispatch to its answer; whoever holds it answers and thereby frees it.
  * The message, and with it all strings and descriptors read from it, lives as long.
  */
-typedef struct BusCall BusCall;
 typedef void (*BusMethodFunc)(BusCall *call);
 
 /* A row per method, in the XML's order. */
@@ -55,6 +58,8 @@ typedef struct BusMethod {
 
 struct BusCall {
         BusServer *server;
+        BusCall *next_call, *previous_call;
+        CallCount *count; /* its uid's; NULL: not limited */
         sd_bus_message *message;
         uid_t uid;
         const char *sender;
@@ -66,6 +71,14 @@ struct BusCall {
         BusMethodFunc next; /* after another authorization */
         void *state;        /* of the method; freed with the call */
 };
+
+/* bus-call.c. NULL with the message answered: its uid has too many calls that wait. */
+BusCall *bus_call_new(BusServer *server, sd_bus_message *message, const Peer *peer);
+/* Frees a BusCall without an answer: nobody is there to have it. */
+void bus_call_drop(void *call);
+/* Those of a peer that left, as far as they only wait to be told something: no longer. */
+void bus_calls_peer_left(BusServer *server, const char *name);
+void bus_calls_free(BusServer *server);
 
 /* The visible machine that the call is for, or NULL with the call answered. */
 Machine *bus_call_machine(BusCall *call);

@@ -289,6 +289,11 @@ int capabilities_probe_wait(CapabilitiesProbe *probe, Completion done)
         return 0;
 }
 
+bool capabilities_probe_drop_waiter(CapabilitiesProbe *probe, const void *userdata)
+{
+        return waiters_remove(&probe->waiters, userdata);
+}
+
 bool capabilities_probe_exited(CapabilitiesProbe *probe, const Id128 *id)
 {
         return id128_equal(&probe->id, id); /* the end of its output says the rest */

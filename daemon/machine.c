@@ -153,6 +153,20 @@ void waiters_done(Waiter **list, int error, const Problem *problem)
         }
 }
 
+bool waiters_remove(Waiter **list, const void *userdata)
+{
+        Waiter *waiter;
+
+        while (*list && (*list)->completion.userdata != userdata)
+                list = &(*list)->next;
+        waiter = *list;
+        if (!waiter)
+                return false;
+        *list = waiter->next;
+        free(waiter);
+        return true;
+}
+
 uint64_t realtime_usec(void)
 {
         struct timespec now;

@@ -98,6 +98,8 @@ const char *machine_state_word(const Machine *machine);
  */
 int waiters_add(Waiter **list, Completion completion);
 void waiters_done(Waiter **list, int error, const Problem *problem);
+/* Takes the waiter with this userdata out, unanswered; whether there was one. */
+bool waiters_remove(Waiter **list, const void *userdata);
 
 /* CLOCK_REALTIME, microseconds. */
 uint64_t realtime_usec(void);

@@ -375,6 +375,17 @@ void manager_client_left(Manager *manager, const char *name)
         }
 }
 
+bool manager_drop_waiter(Manager *manager, const void *userdata)
+{
+        for (size_t i = 0; i < MANAGER_BUCKETS; i++)
+                for (Machine *m = manager->machines[i]; m; m = m->next)
+                        if (waiters_remove(&m->end_waiters, userdata) ||
+                            waiters_remove(&m->change_waiters, userdata) ||
+                            waiters_remove(&m->create_waiters, userdata))
+                                return true;
+        return capabilities_probe_drop_waiter(manager->probe, userdata);
+}
+
 int manager_stop_all(Manager *manager, uint64_t deadline_usec, const char *why, Completion done)
 {
         Problem problem;

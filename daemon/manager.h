@@ -139,6 +139,10 @@ void manager_retire(Machine *machine, bool linger);
 /* The client of a unique name has left the bus: what is bound to it ends. */
 void manager_client_left(Manager *manager, const char *name);
 
+/* Whoever waits with this userdata, for a machine or the probe, waits no longer; whether one did.
+ */
+bool manager_drop_waiter(Manager *manager, const void *userdata);
+
 /* Stops all that runs, gracefully until the deadline; done when nothing runs. why: for people. */
 int manager_stop_all(Manager *manager, uint64_t deadline_usec, const char *why, Completion done);
 

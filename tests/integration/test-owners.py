@@ -162,6 +162,41 @@ class Visibility(OwnersTest):
         self.create("his", client=self.bob)
 
 
+class Waiting(OwnersTest):
+    """Calls that wait keep their descriptors: there is a bound for each uid."""
+
+    CALLS = 256
+
+    def wait_for_stop(self, client, path, fd, n):
+        """A stop that takes an hour, with descriptors that nobody asked for; past polkit."""
+        box = client.call_async(path, MACHINE, "Stop", "a{sv}",
+                                {"deadline_usec": variant(3600_000_000)}, fds=[fd] * 4)
+        wait_for(lambda: sum(1 for a in self.asked() if a[1].endswith(".manage")) == n,
+                 "polkit was asked")
+        return box
+
+    def test_bound(self):
+        path = self.create("one", "button=silent", client=self.alice)
+        his = self.create("his", client=self.bob)
+        before = self.daemon.fds()
+        waiting = [self.connect(ALICE), self.connect(ALICE)]
+        fd = os.open(self.image, os.O_RDONLY)
+        boxes = [self.wait_for_stop(waiting[n % 2], path, fd, n + 1) for n in range(self.CALLS)]
+        os.close(fd)
+        for _ in range(10):
+            with self.fails("QuotaExceeded", f"{self.CALLS} calls", "close"):
+                self.alice.machine(path, "Kill")
+        self.assertEqual([box for box in boxes if box], [])
+        self.assertEqual(len(self.daemon.fds()), len(before) + 4 * self.CALLS)
+        self.assertEqual(self.bob.property(his, "State"), "running")  # others are served
+        self.assertEqual(self.client.property(path, "State"), "stopping")
+        for client in waiting:  # who is gone waits for nothing
+            client.close()
+        wait_for(lambda: self.daemon.fds() == before, "their descriptors are closed")
+        self.alice.machine(path, "Kill")
+        self.assertEqual(self.alice.property(path, "StopReason"), "KILLED")
+
+
 class Authorization(OwnersTest):
     def test_actions(self):
         """Which action each method asks for, by bus name, and never for root."""
