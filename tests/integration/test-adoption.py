@@ -130,12 +130,14 @@ class Killed(SystemTest):
                     raise
 
     def test_at_random(self):
+        """Five machines that run all the time, and two that come and go."""
         seed = int.from_bytes(os.urandom(4), "little")
         self.random = random.Random(seed)
         print(f"seed {seed}")
         self.ledger = Ledger(self)
         self.lasting = []
-        for name, options in (("a", {}), ("b", {"transient": True}), ("c", {"lifetime": "bound"})):
+        for name, options in (("a", {}), ("b", {"transient": True}), ("c", {"lifetime": "bound"}),
+                              ("d", {}), ("e", {"transient": True, "lifetime": "bound"})):
             path = self.make(name, "hang", start=True, **options)
             values = self.client.properties(path)
             self.lasting.append((path, values["RunId"], values["MonitorPid"]))

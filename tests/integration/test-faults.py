@@ -194,11 +194,35 @@ class StartErrors(SystemTest):
 
 
 class Killed(SystemTest):
-    """kill -9 of the daemon at each step of a creation, a start, a stop and a deletion."""
+    """kill -9 of the daemon at each step of a creation, a start, a stop and a deletion, with five
+    other machines running, which notice nothing."""
 
     autostart = False
+    LASTING = 5
+
+    def start_lasting(self):
+        self.daemon.start()
+        self.lasting = {}
+        for i in range(self.LASTING):
+            path = super().create(f"lasting{i}", transient=i % 2 == 1)
+            self.lasting[path] = self.life_of(path)
+        self.daemon.kill()
+
+    def life_of(self, path):
+        values = self.client.properties(path)
+        return values["State"], values["RunId"], values["MonitorPid"]
+
+    def others(self):
+        """Rows and processes but for those that last, which are all there."""
+        rows = self.client.manager("ListMachines", "a{sv}", {})[0]
+        self.assertLessEqual(set(self.lasting), {row[1] for row in rows})
+        pids = {pid for _, _, pid in self.lasting.values()}
+        self.assertLessEqual(pids, set(self.monitors()))
+        return ([row for row in rows if row[1] not in self.lasting],
+                [pid for pid in self.monitors() if pid not in pids])
 
     def test_each_step(self):
+        self.start_lasting()
         for transient in (False, True):
             for step in failpoints():
                 passed = False
@@ -207,6 +231,7 @@ class Killed(SystemTest):
                     passed = True
                 if not passed:
                     self.wipe()
+                    self.start_lasting()
 
     def act(self, signals, transient):
         """A whole life, as far as the daemon lives."""
@@ -239,18 +264,17 @@ class Killed(SystemTest):
         signals.settle()
         told = signals.of("Stopped")
         self.assertLessEqual(len(told), 1)
+
         def settled():
-            rows = self.client.manager("ListMachines", "a{sv}", {})[0]
+            rows, _ = self.others()
             return all(row[3] in ("stopped", "running") for row in rows) and (rows, )
         rows, = wait_for(settled, "an end that is under way")
         self.assertLessEqual(len(rows), 1)
-        running = []
         for _, path, _, state in rows:
             values = self.client.properties(path)
             self.assertIn(state, ("stopped", "running"))
             if state == "running":
                 self.assertEqual(values["StopReason"], "")
-                running.append(values["MonitorPid"])
                 self.assertEqual(told, [])
             elif values["RunId"]:
                 self.assertNotEqual(values["StopReason"], "")
@@ -259,17 +283,26 @@ class Killed(SystemTest):
             if state == "running":
                 self.client.machine(path, "Kill")
             self.client.machine(path, "Delete")
-        wait_for(lambda: self.monitors() == [], "no orphans")
+        wait_for(lambda: self.others()[1] == [], "no orphans")
         signals.settle()
         self.assertLessEqual(len(signals.of("Stopped")), 1)
-        left = [e for e in self.tree() if "machines/" in e]
-        self.assertEqual(left, [])
+        self.check_lasting(signals)
         self.client.create("again", self.config(), {"kernel": self.image}, start=True)
-        self.assertEqual(len(self.monitors()), 1)
+        self.assertEqual(len(self.others()[1]), 1)
         path, = self.client.manager("GetMachine", "sa{sv}", "again", {})
         self.client.machine(path, "Kill")
         self.client.machine(path, "Delete")
         signals.client.bus.signal_unsubscribe(signals.id)
+
+    def check_lasting(self, signals):
+        """Each runs as before, once, nothing was said of it, and no other has left anything."""
+        for path, life in self.lasting.items():
+            self.assertEqual(self.life_of(path), life)
+            self.assertEqual([s for s in signals.seen if s[0] == path], [])
+        ids = {path.rsplit("/", 1)[1] for path in self.lasting}
+        left = [e for e in self.tree() if "machines/" in e and e.split("machines/")[1].split("/")[0]
+                not in ids]
+        self.assertEqual(left, [])
 
 
 class NoDaemon(SystemTest):
