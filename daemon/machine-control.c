@@ -15,6 +15,7 @@ typedef struct ControlCall {
         MachineRun *run;
         MachineState from; /* where the state falls back to on failure */
         MachineState to;
+        unsigned change; /* run->change when it was sent */
         Completion done;
 } ControlCall;
 
@@ -89,6 +90,11 @@ static void on_change_reply(int error, const char *message, json_object *result,
         Problem problem;
 
         (void)result;
+        if (call->change !=
+            call->run->change) { /* told by its event, and another has begun since */
+                free(call);
+                return;
+        }
         if (error >= 0 && machine->state == via)
                 (void)machine_set_state(machine, call->to);
         if (error >= 0 && machine->state == call->to) {
@@ -122,9 +128,10 @@ static int machine_change(Machine *machine, Method method, MachineState from, Ma
                 return problem_set(problem, r, OUT_OF_MEMORY);
         if (machine->state == via)
                 return 0; /* another's call is under way: they wait together */
+        call.change = ++machine->run->change;
         r = control_send(machine->run, method, &call, on_change_reply, NULL, NULL, 0, problem);
         if (r < 0) {
-                free(TAKE_PTR(machine->change_waiters));
+                (void)waiters_remove(&machine->change_waiters, done.userdata);
                 return r;
         }
         (void)machine_set_state(machine, via);

@@ -181,6 +181,13 @@ void run_on_event(Event event, json_object *body, void *userdata)
         }
 }
 
+/* It got where it was told to go: who waits for that must not come to wait for the way back. */
+static void run_changed(MachineRun *run, MachineState state)
+{
+        (void)machine_set_state(run->machine, state);
+        waiters_done(&run->machine->change_waiters, 0, NULL);
+}
+
 /*
  * The monitor's word on where it is. Changes that we asked for are also told by the reply;
  * whichever comes first moves the state. A change that nobody asked for is a violation.
@@ -204,14 +211,14 @@ static void run_on_state(MachineRun *run, json_object *body)
                         run->started = true;
                         (void)machine_set_state(machine, MACHINE_STATE_RUNNING);
                 } else if (machine->state == MACHINE_STATE_RESUMING) {
-                        (void)machine_set_state(machine, MACHINE_STATE_RUNNING);
+                        run_changed(run, MACHINE_STATE_RUNNING);
                 } else if (machine->state == MACHINE_STATE_PAUSED) {
                         run_violated(run, "it resumed by itself");
                 }
                 break;
         case MACHINE_STATE_PAUSED:
                 if (machine->state == MACHINE_STATE_PAUSING)
-                        (void)machine_set_state(machine, MACHINE_STATE_PAUSED);
+                        run_changed(run, MACHINE_STATE_PAUSED);
                 else
                         run_violated(run, "it paused by itself");
                 break;

@@ -34,7 +34,8 @@ struct MachineRun {
         bool started;       /* the vCPUs ran */
         bool button_wanted; /* a stop waits for the start's end */
         bool kill_sent;
-        bool listed; /* the spawner knows of it, after the connection broke */
+        unsigned change; /* counts pauses and resumes: an answer is to the one that it belongs to */
+        bool listed;     /* the spawner knows of it, after the connection broke */
 
         int fds[RUN_FDS_MAX]; /* what start takes along: KVM, files, logs */
         bool fd_owned[RUN_FDS_MAX];

@@ -168,6 +168,17 @@ def act_payload(monitor, request, argument):
     return False
 
 
+def act_late(monitor, request, argument):
+    """Says by an event what it has done, and answers when it is asked for the next thing."""
+    monitor.set_state("paused")
+    monitor.late = request
+
+
+def act_answer_late(monitor, request, argument):
+    monitor.reply(monitor.late)
+    return False
+
+
 def act_fd(monitor, request, argument):
     monitor.send({"type": "reply", "id": request["id"], "result": {}}, [0])
     time.sleep(600)
@@ -183,6 +194,8 @@ def act_words(monitor, request, argument):
 
 ACTS = {
     "words": act_words,
+    "late": act_late,
+    "answer-late": act_answer_late,
     "refuse": lambda m, r, a: m.refuse(r, int(a or 5), "refused as asked"),
     "end": lambda m, r, a: m.end(a),
     "end-hostile": lambda m, r, a: m.end("GUEST_PANIC", "\033[31m\nvmctl: forged\u202e\x9b"),

@@ -128,6 +128,20 @@ class States(SystemTest):
             with self.fails("WrongState"):
                 client.answer(box)
 
+    def test_pause_answered_late(self):
+        """Its event comes long before its answer: a resume in between is not taken for it."""
+        path = self.create("one", "pause=late", "resume=answer-late")
+        signals = Signals(self.client)
+        pauser = self.connect()
+        box = pauser.call_async(path, MACHINE, "Pause", "a{sv}", {})
+        self.client.wait_state(path, "paused")
+        pauser.answer(box)
+        self.client.machine(path, "Resume")
+        self.assertEqual(self.client.property(path, "State"), "running")
+        self.assertEqual(self.states_of(signals, path), [
+            ("running", "pausing"), ("pausing", "paused"), ("paused", "resuming"),
+            ("resuming", "running")])
+
     def test_refused_by_monitor(self):
         path = self.create("one", "pause=refuse:95", "reset=refuse:5")
         with self.fails("NotSupported", "refused as asked"):
