@@ -294,6 +294,11 @@ bool capabilities_probe_drop_waiter(CapabilitiesProbe *probe, const void *userda
         return waiters_remove(&probe->waiters, userdata);
 }
 
+bool capabilities_probe_is_running(const CapabilitiesProbe *probe, const Id128 *id)
+{
+        return probe->running && id128_equal(&probe->id, id);
+}
+
 bool capabilities_probe_exited(CapabilitiesProbe *probe, const Id128 *id)
 {
         return id128_equal(&probe->id, id); /* the end of its output says the rest */

@@ -31,6 +31,9 @@ int capabilities_probe_wait(CapabilitiesProbe *probe, Completion done);
 /* Who waits with this userdata waits no longer; whether there was one. */
 bool capabilities_probe_drop_waiter(CapabilitiesProbe *probe, const void *userdata);
 
+/* Whether this is the process of a probe that is under way. */
+bool capabilities_probe_is_running(const CapabilitiesProbe *probe, const Id128 *id);
+
 /* A probe's process exited. Whether it was ours. */
 bool capabilities_probe_exited(CapabilitiesProbe *probe, const Id128 *id);
 /* The spawner is gone. */

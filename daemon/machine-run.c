@@ -24,6 +24,7 @@ static int run_new(Machine *machine, const Id128 *id, MachineRun **ret)
         run->machine = machine;
         run->id = *id;
         run->pidfd = run->console_fd = -1;
+        run->listed = true;
         machine->run = run;
         manager_run_began(machine->manager, run);
         *ret = run;

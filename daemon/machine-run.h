@@ -35,7 +35,7 @@ struct MachineRun {
         bool button_wanted; /* a stop waits for the start's end */
         bool kill_sent;
         unsigned change; /* counts pauses and resumes: an answer is to the one that it belongs to */
-        bool listed;     /* the spawner knows of it, after the connection broke */
+        bool listed;     /* false: not named yet by the LIST that is under way (manager_relist()) */
 
         int fds[RUN_FDS_MAX]; /* what start takes along: KVM, files, logs */
         bool fd_owned[RUN_FDS_MAX];

@@ -7,6 +7,8 @@
 #include "daemon/machine-run.h"
 #include "daemon/manager-internal.h"
 
+#define LISTINGS_MAX 3U /* tries, beyond the first, to be told by a spawner what runs */
+
 /*
  * After a start of the daemon: the records say what there was, the spawner what there is. A child
  * with a record is adopted, one without is killed; a record that is "on" without a child is ended.
@@ -59,8 +61,11 @@ static void adopt_row(Manager *manager, const SpawnerReply *row, SpawnerFds *fds
         int r;
 
         (void)id128_to_string(&row->id, text);
-        if (machine && machine->run)
-                return; /* told by its row and by EXITED */
+        if (machine && machine->run) { /* told by its row and by EXITED, or listed once more */
+                if (row->state == SPAWNER_STATE_EXITED)
+                        run_exited(machine->run, row->exit_code, row->exit_status);
+                return;
+        }
         if (machine) {
                 r = machine_adopt_run(machine, row, TAKE_FD(fds->socket), TAKE_FD(fds->pidfd));
                 if (r < 0)
@@ -88,7 +93,6 @@ static void adopt_without_child(Manager *manager)
 static void adopt_done(Manager *manager)
 {
         manager->adopt_source = sd_event_source_disable_unref(manager->adopt_source);
-        manager->spawner_listing = false;
         completion_done(&manager->adopted, 0, NULL);
 }
 
@@ -99,33 +103,68 @@ void manager_adopt_answered(Manager *manager)
                 adopt_done(manager);
 }
 
-static void on_listed(const SpawnerReply *reply, SpawnerFds *fds, void *userdata)
+/* What was listed is all there is. */
+static void adopt_conclude(Manager *manager)
 {
-        Manager *manager = userdata;
-
-        if (!manager->spawner_listing)
-                return;
-        if (reply->error >= 0 && !reply->last) {
-                adopt_row(manager, reply, fds);
-                return;
-        }
         manager->spawner_listing = false;
         adopt_without_child(manager);
         if (manager->n_adopting == 0)
                 adopt_done(manager);
 }
 
-static int on_adopt_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_listed(const SpawnerReply *reply, SpawnerFds *fds, void *userdata)
 {
         Manager *manager = userdata;
 
-        (void)source;
+        if (reply->error < 0)
+                return; /* the connection is lost, which is told to manager_adopt_again() */
+        if (!reply->last) {
+                adopt_row(manager, reply, fds);
+                return;
+        }
+        adopt_conclude(manager);
+        if (manager->n_listings >
+            0) /* what a broken listing named may have gone with its spawner */
+                manager_relist(manager);
+}
+
+void manager_adopt_again(Manager *manager)
+{
+        Problem why = {"the connection broke again and again"};
+        int r;
+
+        r = ++manager->n_listings <= LISTINGS_MAX ? manager_spawner_connect(manager, &why)
+                                                  : -ECONNRESET;
+        if (r >= 0)
+                r = spawner_client_list(manager->spawner, on_listed, manager);
+        if (r >= 0)
+                return;
+        log_error("vm-spawner cannot be asked what runs: %s", why.message);
+        for (MachineRun *run = manager->runs; run; run = run->next)
+                run_lost(run, "vm-spawner was lost while it said what runs");
+        adopt_conclude(manager);
+}
+
+/*
+ * A monitor that does not answer holds up nobody else. A spawner that does not is waited for: who
+ * serves without knowing what runs would run it twice.
+ */
+static int on_adopt_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Manager *manager = userdata;
+        int r;
+
         (void)usec;
-        if (manager->n_adopting > 0)
-                log_warning("%u monitors have not answered yet; going on without",
-                            manager->n_adopting);
-        adopt_done(manager);
-        return 0;
+        if (!manager->spawner_listing) {
+                if (manager->n_adopting > 0)
+                        log_warning("%u monitors have not answered yet; going on without",
+                                    manager->n_adopting);
+                adopt_done(manager);
+                return 0;
+        }
+        log_warning("vm-spawner has not said yet what runs; waiting for it");
+        r = sd_event_source_set_time_relative(source, ADOPT_DEADLINE_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 static void on_record(MachineRecord *record, void *userdata)

@@ -27,4 +27,9 @@ void manager_end_orphan(Manager *manager, const SpawnerReply *row);
 
 /* manager-spawner.c; -ECONNREFUSED if nobody listens. */
 int manager_spawner_connect(Manager *manager, Problem *problem);
+/* Holds our runs against what the spawner has: what it does not know has ended, and the rest of
+ * what it has is killed. */
+void manager_relist(Manager *manager);
+/* manager-adopt.c: the connection broke before it was said what runs. */
+void manager_adopt_again(Manager *manager);
 void manager_spawner_close(Manager *manager);

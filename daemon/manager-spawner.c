@@ -44,7 +44,8 @@ static void on_relist(const SpawnerReply *reply, SpawnerFds *fds, void *userdata
         }
         run = manager_find_run(manager, &reply->id);
         if (!run) { /* its SPAWN was not answered, and its run has been ended */
-                manager_end_orphan(manager, reply);
+                if (!capabilities_probe_is_running(manager->probe, &reply->id))
+                        manager_end_orphan(manager, reply);
                 return;
         }
         run->listed = true;
@@ -52,20 +53,25 @@ static void on_relist(const SpawnerReply *reply, SpawnerFds *fds, void *userdata
                 run_exited(run, reply->exit_code, reply->exit_status);
 }
 
+void manager_relist(Manager *manager)
+{
+        for (MachineRun *run = manager->runs; run; run = run->next)
+                run->listed = run->spawning; /* asked over this connection already */
+        if (spawner_client_list(manager->spawner, on_relist, manager) < 0)
+                runs_lost(manager, true);
+}
+
+/*
+ * Also with no run of ours left, and after a start that had nobody to ask: a child whose SPAWN was
+ * not answered would run on, known to nobody. A spawner that is another has none of ours.
+ */
 static void on_ready(const SpawnerReply *reply, void *userdata)
 {
         Manager *manager = userdata;
-        bool same = manager->spawner_pid == reply->pid, first = manager->spawner_pid == 0;
 
-        manager->spawner_pid = reply->pid;
-        if (first || !manager->runs)
-                return;
-        for (MachineRun *run = manager->runs; run; run = run->next)
-                run->listed = run->spawning; /* asked of the new one already */
-        if (!same)
-                runs_lost(manager, true);
-        else if (spawner_client_list(manager->spawner, on_relist, manager) < 0)
-                runs_lost(manager, true);
+        (void)reply;
+        if (!manager->spawner_listing)
+                manager_relist(manager);
 }
 
 static void on_exited(const SpawnerReply *reply, void *userdata)
@@ -95,9 +101,13 @@ static void on_lost(int error, void *userdata)
                         run->spawning = false;
                         run_lost(run, "vm-spawner ended while it made the monitor");
                 }
+        if (manager->spawner_listing) {
+                manager_adopt_again(manager);
+                return;
+        }
         if (!manager->runs)
                 return;
-        /* Its pid tells whether it still is who it was. */
+        /* If it lives, it says what is left; another one says that nothing is. */
         r = manager_spawner_connect(manager, &problem);
         if (r < 0)
                 runs_lost(manager, false);

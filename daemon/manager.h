@@ -38,8 +38,8 @@ struct Manager {
 
         SpawnerClient *spawner; /* NULL: not connected */
         sd_event_source *spawner_source;
-        pid_t spawner_pid;    /* of the last HELLO; 0: none yet */
-        bool spawner_listing; /* a LIST is under way */
+        bool spawner_listing; /* it has not been said yet what a predecessor left */
+        unsigned n_listings;  /* tries to be told that broke off */
         Completion adopted;   /* told once when what was left by a predecessor is sorted out */
         unsigned n_adopting;  /* monitors that have not answered us yet */
         sd_event_source *adopt_source, *linger_source;
