@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
@@ -185,6 +186,21 @@ static int daemon_open_bus(Daemon *daemon, Problem *problem)
         return 0;
 }
 
+/*
+ * A session begins with 1,024 for the sake of select(2), which nothing here uses: too few for the
+ * machines that the user's own limits allow. In system mode the unit says how many (LimitNOFILE=).
+ */
+static void daemon_raise_fd_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                log_warning_errno(-errno, "Cannot raise the limit of open files, ignoring");
+}
+
 static int daemon_prepare(Daemon *daemon, Problem *problem)
 {
         sigset_t mask;
@@ -197,6 +213,8 @@ static int daemon_prepare(Daemon *daemon, Problem *problem)
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
                 return problem_set(problem, -errno, "cannot block signals: %s", strerror(errno));
         (void)signal(SIGPIPE, SIG_IGN);
+        if (daemon->settings.session)
+                daemon_raise_fd_limit();
         r = sd_event_default(&daemon->event);
         if (r >= 0)
                 r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_terminate, daemon);

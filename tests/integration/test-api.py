@@ -4,6 +4,7 @@
 
 import json
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -112,6 +113,16 @@ class Reports(SystemTest):
         self.daemon.terminate()
         self.daemon.start(WATCHDOG_USEC="400000")
         self.daemon.wait_notify("WATCHDOG=1")
+
+    def test_descriptors(self):
+        """A session's soft limit is not the daemon's: it takes what it may have."""
+        self.daemon.terminate()
+        old = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, old)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, old[1]))
+        self.daemon.start()
+        self.assertEqual(resource.prlimit(self.daemon.process.pid, resource.RLIMIT_NOFILE),
+                         (old[1], old[1]))
 
     def test_capabilities(self):
         import jsonschema
