@@ -168,6 +168,14 @@ def act_payload(monitor, request, argument):
     return False
 
 
+def act_end_soon(monitor, request, argument):
+    """Powers off after a while, as a guest does by itself."""
+    def on_alarm(*_):
+        monitor.end("SHUTDOWN", "the guest powered off")
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+
+
 def act_late(monitor, request, argument):
     """Says by an event what it has done, and answers when it is asked for the next thing."""
     monitor.set_state("paused")
@@ -194,6 +202,7 @@ def act_words(monitor, request, argument):
 
 ACTS = {
     "words": act_words,
+    "end-soon": act_end_soon,
     "late": act_late,
     "answer-late": act_answer_late,
     "refuse": lambda m, r, a: m.refuse(r, int(a or 5), "refused as asked"),

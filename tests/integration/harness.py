@@ -254,8 +254,7 @@ class Daemon:
         self.state, self.runtime = os.path.join(folder, "state"), os.path.join(folder, "run")
         self.environment = dict(environment or {})
         self.notify_path = os.path.join(folder, "notify")
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(self.notify_path)
+        self.notify = None
         self.log = open(os.path.join(folder, "daemon.log"), "ab")
         self.command = [os.path.join(BUILD, "daemon", "vmserviced"), "--state-dir", self.state,
                         "--runtime-dir", self.runtime, "--spawner",
@@ -269,13 +268,31 @@ class Daemon:
         self.command += ["--spawner-socket", self.spawner_socket]
         self.process = None
         self.messages = []
-        threading.Thread(target=self.read_notify, daemon=True).start()
 
-    def read_notify(self):
+    def listen_notify(self):
+        """A socket for each process: what the one before it said last is not this one's."""
+        self.close_notify()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.notify_path)
+        self.messages = []
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(self.notify_path)
+        threading.Thread(target=self.read_notify, args=(self.notify, self.messages),
+                         daemon=True).start()
+
+    @staticmethod
+    def read_notify(notify, messages):
         """As a service manager does: whoever notifies must not have to wait."""
-        with contextlib.suppress(OSError):
-            while True:
-                self.messages += self.notify.recv(4096).decode().split("\n")
+        with contextlib.suppress(OSError), notify:
+            while data := notify.recv(4096):
+                messages += data.decode().split("\n")
+
+    def close_notify(self):
+        """Its reader closes it."""
+        if self.notify:
+            with contextlib.suppress(OSError):
+                self.notify.shutdown(socket.SHUT_RD)
+        self.notify = None
 
     def start(self, wait=True, **environment):
         variables = {"PATH": "/usr/bin:/bin", "NOTIFY_SOCKET": self.notify_path, "LC_ALL": "C",
@@ -285,7 +302,7 @@ class Daemon:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:
                 variables[name] = os.environ[name]
-        self.messages.clear()
+        self.listen_notify()
         self.process = subprocess.Popen(self.command, env=variables, stderr=self.log,
                                         stdin=subprocess.DEVNULL)
         if wait:
@@ -334,8 +351,7 @@ class Daemon:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.notify.shutdown(socket.SHUT_RD)
-        self.notify.close()
+        self.close_notify()
         self.log.close()
 
 
