@@ -405,9 +405,9 @@ static int run_take_snapshot(MachineRun *run, const ProtocolSnapshot *snapshot)
         if (snapshot->payload_state > machine->record.run.payload_state)
                 (void)machine_set_payload(machine, (PayloadState)snapshot->payload_state,
                                           snapshot->payload_exit_code);
-        /* No transition: this is where we find it. "stopped" is about to be told by its end. */
+        /* "stopped" is about to be told by its end. */
         if (snapshot->state != MACHINE_STATE_STOPPED && machine->state != MACHINE_STATE_STOPPING)
-                machine->state = (MachineState)snapshot->state;
+                machine_find_state(machine, (MachineState)snapshot->state);
         return 0;
 }
 

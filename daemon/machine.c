@@ -53,17 +53,22 @@ bool machine_state_may_follow(MachineState from, MachineState to)
                (followers[from] & (1U << to));
 }
 
-int machine_set_state(Machine *machine, MachineState state)
+void machine_find_state(Machine *machine, MachineState state)
 {
         MachineState old = machine->state;
 
         if (old == state)
-                return 0;
-        if (!machine_state_may_follow(old, state))
-                return -EINVAL;
+                return;
         machine->state = state;
         if (machine->observer && machine->observer->state_changed)
                 machine->observer->state_changed(machine, old, machine->observer_userdata);
+}
+
+int machine_set_state(Machine *machine, MachineState state)
+{
+        if (machine->state != state && !machine_state_may_follow(machine->state, state))
+                return -EINVAL;
+        machine_find_state(machine, state);
         return 0;
 }
 

@@ -80,6 +80,9 @@ bool machine_state_may_follow(MachineState from, MachineState to);
  */
 int machine_set_state(Machine *machine, MachineState state);
 
+/* No transition: where a run of an earlier daemon is found. Told, too: it may be found late. */
+void machine_find_state(Machine *machine, MachineState state);
+
 /* Moves forward only: -EINVAL backwards. The same state again is 0 and tells nobody. */
 int machine_set_payload(Machine *machine, PayloadState state, int64_t exit_code);
 

@@ -15,11 +15,13 @@
 #include "daemon/settings.h"
 #include "daemon/spawner/spawner-client.h"
 
-#define MANAGER_BUCKETS     256U
-#define STOP_DEADLINE_USEC  (30ULL * 1000000ULL) /* default of Machine.Stop */
-#define ADOPT_DEADLINE_USEC (10ULL * 1000000ULL) /* for a monitor to answer a new daemon */
-#define LINGER_USEC         (30ULL * 1000000ULL) /* transient machines that ended unseen */
-#define SESSION_END_USEC    (10ULL * 1000000ULL) /* for machines when the session's bus ends */
+#define MANAGER_BUCKETS    256U
+#define STOP_DEADLINE_USEC (30ULL * 1000000ULL) /* default of Machine.Stop */
+#define ADOPT_DEADLINE_USEC                                                                        \
+        (3ULL * 1000000ULL)                   /* for monitors to answer a new daemon: nobody       \
+                                                 is served meanwhile */
+#define LINGER_USEC      (30ULL * 1000000ULL) /* transient machines that ended unseen */
+#define SESSION_END_USEC (10ULL * 1000000ULL) /* for machines when the session's bus ends */
 
 typedef struct CapabilitiesProbe CapabilitiesProbe;
 typedef struct CreateJob CreateJob;

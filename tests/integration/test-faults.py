@@ -5,6 +5,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import unittest
 
@@ -124,6 +125,41 @@ class HostileMonitors(SystemTest):
         self.client.machine(path, "Kill")
         with self.fails("WrongState"):
             self.client.answer(box)
+
+    def test_deaf_to_a_new_daemon(self):
+        """It holds up nobody for long, and where it is is told when it says so."""
+        path = self.create("one")
+        self.client.machine(path, "Pause")
+        pid, = self.monitors()
+        os.kill(pid, signal.SIGSTOP)
+        self.daemon.kill()
+        self.daemon.start()
+        signals = Signals(self.client)
+        other = self.create("other")
+        self.client.machine(other, "Stop")
+        self.assertEqual(self.client.property(path, "State"), "running")  # as far as is known
+        os.kill(pid, signal.SIGCONT)
+        (_, old, new), = signals.wait("StateChanged", path)
+        self.assertEqual((old, new), ("running", "paused"))
+        self.assertEqual(self.client.property(path, "State"), "paused")
+        self.client.machine(path, "Resume")
+
+    def test_superseded(self):
+        """Somebody else at vm-spawner's socket: the connection is lost, and nothing besides."""
+        path = self.create("one")
+        pid = self.client.property(path, "MonitorPid")
+        for _ in range(3):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as intruder:
+                intruder.connect(self.daemon.spawner_socket)
+                wait_for(lambda: "connection to vm-spawner is lost" in self.daemon.read_log(),
+                         "it is told")
+            other = self.create("other")
+            self.client.machine(other, "Stop")
+            self.client.machine(other, "Delete")
+            self.assertEqual(self.client.property(path, "MonitorPid"), pid)
+        self.client.machine(path, "Stop")
+        self.assertEqual(self.client.property(path, "StopReason"), "SHUTDOWN")
+        self.assertEqual(self.monitors(), [])
 
     def test_spawner_that_cannot(self):
         """No monitor to execute: the step and the cause are named, and nothing is left."""
