@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -27,29 +28,35 @@ static void print_config(const char *text)
         json_object_put(value);
 }
 
+/* Says why no machine could be made of a file that a configuration names. */
+static bool file_is_usable(const char *path, const char *file, const char *folder)
+{
+        g_autofree char *full = g_canonicalize_filename(file, folder);
+        struct stat status;
+
+        if (stat(full, &status) < 0 || access(full, R_OK) < 0) {
+                message_error("%s: the file \"%s\" cannot be read: %s. Correct its name, or make "
+                              "it readable for you.",
+                              path, file, g_strerror(errno));
+                return false;
+        }
+        if (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode))
+                return true;
+        message_error("%s: \"%s\" is %s. Name a regular file.", path, file,
+                      S_ISDIR(status.st_mode) ? "a directory" : "not a file of bytes");
+        return false;
+}
+
 /* The daemon looks at the configuration only; that its files can be read is ours to see. */
-static bool files_are_readable(const char *path, VmClientConfig *config)
+static bool files_are_usable(const char *path, VmClientConfig *config)
 {
         g_auto(GStrv) files = vm_client_config_list_files(config);
-        g_autofree char *folder = streq(path, "-") ? g_strdup(".") : g_path_get_dirname(path);
+        g_autofree char *full = g_canonicalize_filename(path, NULL);
+        g_autofree char *folder = streq(path, "-") ? g_get_current_dir() : g_path_get_dirname(full);
         bool fine = true;
 
-        for (char **file = files; file && *file; file++) {
-                g_autofree char *full = g_canonicalize_filename(*file, folder);
-                g_autofree char *real =
-                        g_path_is_absolute(folder) ? NULL : g_canonicalize_filename(folder, NULL);
-
-                if (real) {
-                        g_free(full);
-                        full = g_canonicalize_filename(*file, real);
-                }
-                if (access(full, R_OK) < 0) {
-                        message_error("%s: the file \"%s\" cannot be read: %s. Correct its name, "
-                                      "or make it readable for you.",
-                                      path, *file, g_strerror(errno));
-                        fine = false;
-                }
-        }
+        for (char **file = files; file && *file; file++)
+                fine = file_is_usable(path, *file, folder) && fine;
         return fine;
 }
 
@@ -69,7 +76,7 @@ static int validate_file(const Context *context, VmClientManager *manager, const
         await_end(&await);
         if (!normalized)
                 return report_error(streq(path, "-") ? "standard input" : path, error);
-        if (!files_are_readable(path, config))
+        if (!files_are_usable(path, config))
                 return VMCTL_FAILURE;
         if (invocation_has(context->invocation, OPTION_PRINT))
                 print_config(normalized);

@@ -92,6 +92,23 @@ class Definitions(VmctlTest):
         self.assertEqual(self.vmctl("validate", "-q", good), "")
         self.assertEqual(json.loads(self.vmctl("validate", "--print", good))["memory_mib"], 256)
 
+    def test_validate_where_the_caller_is(self):
+        """Names are relative: the configuration's to the caller, its files' to itself."""
+        os.makedirs(os.path.join(self.folder, "sub/folder"))
+        self.write("sub/image", "an image")
+        self.write("sub/web.json", {"kernel": "image"})
+        self.write("here.json", {"kernel": "kernel"})
+        for name in ("here.json", "sub/web.json", "./sub/../here.json"):
+            with self.subTest(name=name):
+                self.assertEqual(self.vmctl("validate", name), f"{name}: valid\n")
+        self.vmctl("validate", "-", input=json.dumps({"kernel": "sub/image"}))
+        self.write("sub/web.json", {"kernel": "folder"})
+        os.mkfifo(os.path.join(self.folder, "fifo"))
+        self.write("here.json", {"kernel": "fifo"})
+        self.vmctl("validate", "sub/web.json", code=1,
+                   says='"folder" is a directory. Name a regular file.')
+        self.vmctl("validate", "here.json", code=1, says='"fifo" is not a file of bytes')
+
     def test_validate_names_cause_and_place(self):
         cases = (
             ({"kernel": "kernel", "memry_mib": 5}, ["/memry_mib", 'did you mean "memory_mib"']),
