@@ -82,7 +82,8 @@ static int say_end(const Context *context, VmClientMachine *machine, AttachEnd e
         return VMCTL_FAILURE;
 }
 
-static int attach_machine(const Context *context, VmClientMachine *machine, int signal_fd)
+/* Takes fd, the console. */
+static int attach_machine(const Context *context, VmClientMachine *machine, int fd, int signal_fd)
 {
         const Invocation *invocation = context->invocation;
         bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
@@ -100,11 +101,9 @@ static int attach_machine(const Context *context, VmClientMachine *machine, int 
                         },
                 .signal_fd = signal_fd,
         };
-        int fd = open_console(context, machine), number = 0;
+        int number = 0;
         AttachEnd end;
 
-        if (fd < 0)
-                return VMCTL_FAILURE;
         if (terminal)
                 message_note(context->quiet, "attached to %s; ^]^]^] within a second detaches%s",
                              vm_client_machine_get_name(machine), read_only ? ", so does ^C" : "");
@@ -136,7 +135,7 @@ int verb_console(const Context *context)
         g_autoptr(VmClientManager) manager = NULL;
         g_autoptr(VmClientMachine) machine = NULL;
         _cleanup_close_ int signal_fd = -1;
-        int r = check_options(context);
+        int r = check_options(context), fd = -1;
         guint early;
 
         if (r != 0)
@@ -151,6 +150,8 @@ int verb_console(const Context *context)
         manager = connect_manager(context);
         if (manager)
                 machine = connect_machine(context, manager, context->invocation->args[0], &r);
+        if (machine)
+                fd = open_console(context, machine);
         g_source_remove(early);
-        return machine ? attach_machine(context, machine, signal_fd) : r;
+        return fd >= 0 ? attach_machine(context, machine, fd, signal_fd) : r;
 }

@@ -16,13 +16,13 @@
 #include "vmctl/output.h"
 #include "vmctl/report.h"
 
-#define BUS_NAME         "org.vmservice1"
-#define POLKIT_NAME      "org.freedesktop.PolicyKit1"
-#define KVM_PATH         "/dev/kvm"
-#define DEFAULT_MEMORY   256 /* MiB: what a machine has unless it says otherwise */
-#define CHECK_WIDTH      12
-#define DBUS_TIMEOUT     5000 /* ms */
-#define CPUINFO_SIZE_MAX (1U << 20)
+#define BUS_NAME       "org.vmservice1"
+#define POLKIT_NAME    "org.freedesktop.PolicyKit1"
+#define KVM_PATH       "/dev/kvm"
+#define DEFAULT_MEMORY 256 /* MiB: what a machine has unless it says otherwise */
+#define CHECK_WIDTH    12
+#define DBUS_TIMEOUT   5000 /* ms */
+#define ANSWER_SECONDS 10   /* what a daemon has that the bus may first have to start */
 
 typedef enum Health {
         HEALTH_GOOD,
@@ -137,6 +137,37 @@ static bool name_is_activatable(GDBusConnection *bus, const char *name)
         return g_strv_contains(names, name);
 }
 
+static gboolean give_up(gpointer cancellable)
+{
+        g_cancellable_cancel(cancellable);
+        return G_SOURCE_REMOVE;
+}
+
+/* A daemon that hangs is what a doctor is called for: it is not waited for without end. */
+static VmClientManager *ask_daemon(const Doctor *doctor, GDBusConnection *bus, GError **error)
+{
+        g_autoptr(GCancellable) cancellable = g_cancellable_new();
+        guint limit = g_timeout_add_seconds(ANSWER_SECONDS, give_up, cancellable);
+        VmClientManager *manager;
+        Await await;
+
+        await_begin(&await, doctor->context->quiet, ANSWER_SECONDS * G_USEC_PER_SEC,
+                    "waiting for vmserviced to answer");
+        vm_client_manager_new_for_connection_async(bus, VM_CLIENT_MANAGER_FLAGS_NONE, cancellable,
+                                                   await_ready, &await);
+        manager = vm_client_manager_new_finish(await_result(&await), error);
+        await_end(&await);
+        if (!g_cancellable_is_cancelled(cancellable))
+                g_source_remove(limit);
+        else if (!manager) {
+                g_clear_error(error);
+                g_set_error(error, VM_CLIENT_ERROR, VM_CLIENT_ERROR_TIMED_OUT,
+                            "it is on the bus, and its snapshot was awaited for %d s in vain",
+                            ANSWER_SECONDS);
+        }
+        return manager;
+}
+
 /* The manager, if the daemon is there or can be started and answers. */
 static VmClientManager *check_daemon(Doctor *doctor, GDBusConnection *bus)
 {
@@ -155,8 +186,7 @@ static VmClientManager *check_daemon(Doctor *doctor, GDBusConnection *bus)
                         session ? "session" : "system");
                 return NULL;
         }
-        manager = vm_client_manager_new_for_connection_sync(bus, VM_CLIENT_MANAGER_FLAGS_NONE, NULL,
-                                                            &error);
+        manager = ask_daemon(doctor, bus, &error);
         if (!manager) {
                 finding(doctor, "daemon", HEALTH_BAD,
                         session ? "see what \"vmserviced --user\" prints."
@@ -257,9 +287,7 @@ static void check_kvm(Doctor *doctor, json_object *report)
         else if (access(KVM_PATH, F_OK) < 0)
                 check_kvm_here(doctor);
         else
-                finding(doctor, "KVM", HEALTH_BAD,
-                        "mend what the cause names, and run \"vmctl "
-                        "doctor\" again.",
+                finding(doctor, "KVM", HEALTH_BAD, "mend what the cause names, and look again.",
                         "%s", report_string(report, "/kvm/problem"));
 }
 

@@ -3,8 +3,8 @@
 """A monitor that misbehaves on demand.
 
 It speaks protocol/protocol.h and runs no guest. What it does is said by the machine's "params", as
-words: a word MOMENT=ACT has it do ACT at MOMENT (start, button, pause, snapshot; see ACTS), any
-other word is a setting. With --probe it answers as a host with KVM would.
+words: a word MOMENT=ACT has it do ACT at MOMENT (start, button, pause, snapshot, console; see
+ACTS), any other word is a setting. With --probe it answers as a host with KVM would.
 """
 
 import array
@@ -121,6 +121,8 @@ class Monitor:
         self.reply(request, **result)
 
     def do_console(self, request, fds):
+        if self.act("console", request):
+            return
         if request["params"].get("write"):
             if self.writer and not request["params"].get("steal"):
                 self.refuse(request, 16, "the console has a writer")

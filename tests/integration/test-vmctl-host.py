@@ -101,6 +101,16 @@ class SilentDaemon(VmctlTest):
                 self.assertEqual(terminal.wait(), -signal.SIGINT)
 
 
+    def test_doctor(self):
+        """It is not silent for ever itself."""
+        os.kill(self.daemon.process.pid, signal.SIGSTOP)
+        terminal = self.terminal("doctor")
+        terminal.expect("waiting for vmserviced to answer (1 s of 10 s)...")
+        terminal.expect("vmserviced does not answer: it is on the bus, and its snapshot was awaited")
+        terminal.expect("Fix: see what")
+        self.assertEqual(terminal.wait(), 1)
+
+
 class NoKvm(VmctlTest):
     """A host without /dev/kvm."""
 

@@ -207,6 +207,14 @@ class Runs(VmctlTest):
         self.assertEqual(process.wait(harness.DEADLINE), -signal.SIGINT)
         harness.wait_for(lambda: self.vmctl("list", "-ao", "name") == "", "nothing is left")
 
+    def test_interrupt_while_attaching(self):
+        """A console that is not given: what is awaited is said, and ^C ends the wait."""
+        self.create("web", "console=silent")
+        terminal = self.terminal("console", "web")
+        terminal.expect("waiting for the console of web (1 s)...")
+        terminal.send("\x03")
+        self.assertEqual(terminal.wait(), -signal.SIGINT)
+
     def test_wait(self):
         self.create("web")
         waiting = self.begin("wait", "web", "-o", "json", text=True)
