@@ -2,6 +2,7 @@
 #include "vmctl/connect.h"
 
 #include <pwd.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/string-util.h"
@@ -25,22 +26,21 @@ VmClientManager *connect_manager(const Context *context)
         manager = vm_client_manager_new_finish(await_result(&await), &error);
         await_end(&await);
         if (!manager)
-                report_error(NULL, error);
+                message_error("%s. \"vmctl --%s doctor\" looks into it.", error->message,
+                              context_mode(context));
         return manager;
 }
 
 /* A user name or a uid. */
-static int take_owner(const Context *context, bool *ret_given, uint32_t *ret_uid)
+int take_owner(const Context *context, uint32_t *ret_uid)
 {
         const char *owner = invocation_value(context->invocation, OPTION_OWNER);
-        const struct passwd *user;
+        const struct passwd *user = owner ? getpwnam(owner) : NULL;
         uint64_t number;
 
-        *ret_given = owner != NULL;
         if (!owner)
-                return 0;
-        user = getpwnam(owner);
-        if (user)
+                *ret_uid = geteuid();
+        else if (user)
                 *ret_uid = user->pw_uid;
         else if (parse_u64(owner, &number) == 0 && number < UINT32_MAX)
                 *ret_uid = (uint32_t)number;
@@ -52,6 +52,36 @@ static int take_owner(const Context *context, bool *ret_given, uint32_t *ret_uid
         return 0;
 }
 
+/* A typing error, another's machine, or the other daemon's: what is there shows which. */
+static int report_no_machine(const Context *context, VmClientManager *manager, const char *name,
+                             uint32_t owner, const GError *error)
+{
+        g_autoptr(GPtrArray) machines = vm_client_manager_list_machines(manager);
+        g_autofree const char **names = g_new(const char *, machines->len + 1);
+        const char *nearest;
+        size_t n = 0;
+
+        for (guint i = 0; i < machines->len; i++) {
+                VmClientMachine *machine = g_ptr_array_index(machines, i);
+                const char *other = vm_client_machine_get_name(machine);
+
+                if (vm_client_machine_get_owner(machine) == owner)
+                        names[n++] = other;
+                else if (streq(other, name)) {
+                        message_error("%s. Another user has one: mean it with --owner=%u.",
+                                      error->message, vm_client_machine_get_owner(machine));
+                        return VMCTL_NO_MACHINE;
+                }
+        }
+        nearest = string_nearest(name, names, n);
+        if (nearest)
+                message_error("%s. Did you mean \"%s\"?", error->message, nearest);
+        else
+                message_error("%s. \"vmctl --%s list -a\" lists those that there are.",
+                              error->message, context_mode(context));
+        return VMCTL_NO_MACHINE;
+}
+
 VmClientMachine *connect_machine(const Context *context, VmClientManager *manager, const char *name,
                                  int *ret_exit)
 {
@@ -59,16 +89,15 @@ VmClientMachine *connect_machine(const Context *context, VmClientManager *manage
         g_autoptr(GError) error = NULL;
         VmClientMachine *machine;
         uint32_t uid = 0;
-        bool given;
         Await await;
         int r;
 
-        r = take_owner(context, &given, &uid);
+        r = take_owner(context, &uid);
         if (r != 0) {
                 *ret_exit = r;
                 return NULL;
         }
-        if (given) {
+        if (invocation_has(context->invocation, OPTION_OWNER)) {
                 options = vm_client_options_new();
                 vm_client_options_set_value(options, "owner", g_variant_new_uint32(uid));
         }
@@ -77,7 +106,9 @@ VmClientMachine *connect_machine(const Context *context, VmClientManager *manage
         machine = vm_client_manager_get_machine_finish(manager, await_result(&await), &error);
         await_end(&await);
         if (!machine)
-                *ret_exit = report_error(NULL, error);
+                *ret_exit = error_exit_code(error) == VMCTL_NO_MACHINE
+                                    ? report_no_machine(context, manager, name, uid, error)
+                                    : report_error(NULL, error);
         return machine;
 }
 

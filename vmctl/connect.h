@@ -14,6 +14,12 @@ const char *context_mode(const Context *context);
 VmClientManager *connect_manager(const Context *context);
 
 /*
+ * Whose machines are meant: --owner, or the caller's. 0 with *ret_uid set, or an exit code with the
+ * error printed.
+ */
+int take_owner(const Context *context, uint32_t *ret_uid);
+
+/*
  * The machine of that name, or NULL with the error printed and *ret_exit set. --owner is heeded.
  */
 VmClientMachine *connect_machine(const Context *context, VmClientManager *manager, const char *name,

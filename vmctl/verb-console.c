@@ -37,9 +37,10 @@ static int open_console(const Context *context, VmClientMachine *machine)
         if (fd >= 0)
                 return fd;
         if (vm_client_machine_get_state(machine) == VM_CLIENT_MACHINE_STATE_STOPPED)
-                message_error("%s does not run, so it has no console. Start it with \"vmctl start "
-                              "%s\"; what it printed is in \"vmctl logs %s\".",
-                              name, name, name);
+                message_error(
+                        "%s does not run, so it has no console. Start it with \"%s start %s\"; "
+                        "what it printed is in \"%s logs %s\".",
+                        name, context->command, name, context->command, name);
         else if (g_error_matches(error, VM_CLIENT_ERROR, VM_CLIENT_ERROR_WRONG_STATE))
                 message_error("%s: %s (--read-only only reads, --steal takes the console over)",
                               name, error->message);
@@ -61,9 +62,8 @@ static int say_end(const Context *context, VmClientMachine *machine, AttachEnd e
                 return VMCTL_OK;
         case ATTACH_DETACHED:
                 message_note(context->quiet,
-                             "detached; %s goes on. \"vmctl console %s\" attaches "
-                             "again.",
-                             name, name);
+                             "detached; %s goes on. \"%s console %s\" attaches again.", name,
+                             context->command, name);
                 return VMCTL_OK;
         case ATTACH_CONSOLE_LOST:
                 message_error("the console of %s was closed: another has taken it over. Watch it "

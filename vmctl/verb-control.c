@@ -135,10 +135,8 @@ static void wait_begin(VmClientMachine *machine, const JobCall *call, GAsyncRead
 static bool wait_finish(VmClientMachine *machine, GAsyncResult *result, GError **error)
 {
         GError *problem = NULL;
-        VmClientStopReason reason =
-                vm_client_machine_wait_stopped_finish(machine, result, &problem);
-        const char *name = vm_client_machine_get_name(machine);
 
+        (void)vm_client_machine_wait_stopped_finish(machine, result, &problem);
         if (g_error_matches(problem, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
                 VmClientPayloadState payload = vm_client_machine_get_payload_state(machine);
 
@@ -146,22 +144,14 @@ static bool wait_finish(VmClientMachine *machine, GAsyncResult *result, GError *
                 g_set_error(error, VM_CLIENT_ERROR, VM_CLIENT_ERROR_TIMED_OUT,
                             "the time is up; the machine is %s, its payload's state is \"%s\", "
                             "the end of its run was awaited. It goes on; wait longer with "
-                            "--timeout, or use \"vmctl stop %s\".",
+                            "--timeout, or stop it.",
                             vm_client_machine_state_to_string(vm_client_machine_get_state(machine)),
-                            vm_client_payload_state_to_string(payload), name);
+                            vm_client_payload_state_to_string(payload));
                 return false;
         }
-        if (problem) {
+        if (problem)
                 g_propagate_error(error, problem);
-                return false;
-        }
-        if (reason != VM_CLIENT_STOP_REASON_NONE)
-                return true;
-        g_set_error(error, VM_CLIENT_ERROR, VM_CLIENT_ERROR_WRONG_STATE,
-                    "it has never run, so there is no end to wait for. Start it with \"vmctl start "
-                    "%s\".",
-                    name);
-        return false;
+        return !problem;
 }
 
 static int wait_after(VmClientMachine *machine, const JobCall *call)

@@ -16,7 +16,7 @@
 #include "vmctl/output.h"
 
 /* JSON that the daemon sent, laid out for people and safe for a terminal. */
-static void print_config(const char *text)
+static void print_config(const Context *context, const char *text)
 {
         json_object *value = json_tokener_parse(text);
 
@@ -24,7 +24,8 @@ static void print_config(const char *text)
                 output_json(value, OUTPUT_JSON);
         else
                 message_error("the daemon's configuration is not JSON. Its version may not fit "
-                              "this program's; see \"vmctl doctor\".");
+                              "this program's; see \"%s doctor\".",
+                              context->command);
         json_object_put(value);
 }
 
@@ -79,7 +80,7 @@ static int validate_file(const Context *context, VmClientManager *manager, const
         if (!files_are_usable(path, config))
                 return VMCTL_FAILURE;
         if (invocation_has(context->invocation, OPTION_PRINT))
-                print_config(normalized);
+                print_config(context, normalized);
         else if (!context->quiet) {
                 _cleanup_free_ char *shown = string_escape(path, strlen(path));
 
@@ -154,7 +155,7 @@ int verb_cat(const Context *context)
                 if (!machine)
                         continue;
                 text = vm_client_machine_dup_config(machine);
-                print_config(text);
+                print_config(context, text);
         }
         return code;
 }

@@ -17,25 +17,29 @@ static void print_host(json_object *report)
         uint64_t total = report_number(report, "/memory/total_mib") * MIB;
         uint64_t available = report_number(report, "/memory/available_mib") * MIB;
         g_autofree char *total_text = format_mib(total), *available_text = format_mib(available);
+        uint64_t processors = report_number(report, "/processors/count");
 
         output_field("Host", TONE_PLAIN,
-                     "Linux %s, %s, %" PRIu64 " processors, %s memory (%s available)",
+                     "Linux %s, %s, %" PRIu64 " processor%s, %s memory (%s available)",
                      report_string(report, "/kernel"),
-                     report_string(report, "/processors/architecture"),
-                     report_number(report, "/processors/count"), total_text, available_text);
+                     report_string(report, "/processors/architecture"), processors,
+                     processors == 1 ? "" : "s", total_text, available_text);
 }
 
-static void print_kvm(json_object *report)
+static void print_kvm(const Context *context, json_object *report)
 {
         const char *problem = report_string(report, "/kvm/problem");
         bool fast = report_bool(report, "/kvm/hardware_speed");
         double ratio = report_double(report, "/kvm/speed_ratio");
 
         if (!report_bool(report, "/kvm/usable")) {
+                g_autofree char *hint = g_strdup_printf(
+                        "\"%s doctor\" checks what a start needs, one thing after the other.",
+                        context->command);
+
                 output_field("KVM", TONE_BAD, "not usable");
                 output_paragraph(problem);
-                output_paragraph(
-                        "\"vmctl doctor\" checks what a start needs, one thing after the other.");
+                output_paragraph(hint);
                 return;
         }
         output_field("KVM", TONE_GOOD,
@@ -112,7 +116,7 @@ static void print_people(const Context *context, VmClientManager *manager,
         print_host(report);
         output_field("Daemon", TONE_PLAIN, "vmserviced %s, %s mode, reached by --%s", version, mode,
                      context_mode(context));
-        print_kvm(report);
+        print_kvm(context, report);
         print_kinds(report, vm_client_capabilities_get_mask(capabilities));
         print_monitors(report);
         if (*feature_text)

@@ -97,7 +97,7 @@ static void print_footer(const Context *context, size_t n_running, size_t n_stop
         printf("%s%zu running, %zu stopped", n_running + (all ? n_stopped : 0) > 0 ? "\n" : "",
                n_running, n_stopped);
         if (!all && n_stopped > 0)
-                printf(" (vmctl list -a shows them)");
+                printf(" (%s list -a shows them)", context->command);
         puts(".");
 }
 

@@ -170,9 +170,10 @@ static int attach(Run *run)
                 return exit_code(run);
         case ATTACH_DETACHED:
                 message_note(run->context->quiet,
-                             "detached; %s goes on. \"vmctl console %s\" attaches again, \"vmctl "
-                             "stop %s\" ends it.",
-                             run->name, run->name, run->name);
+                             "detached; %s goes on. \"%s console %s\" attaches again, \"%s stop "
+                             "%s\" ends it.",
+                             run->name, run->context->command, run->name, run->context->command,
+                             run->name);
                 return VMCTL_OK;
         case ATTACH_OUTPUT_LOST:
                 kill_machine(run);

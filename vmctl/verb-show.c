@@ -12,7 +12,7 @@
 #include "vmctl/properties.h"
 
 /* An unknown name is refused: a script that asks for it would go on with nothing. */
-static int unknown_property(const char *name)
+static int unknown_property(const Context *context, const char *name)
 {
         g_autofree const char **names = g_new(const char *, property_count);
         const char *nearest;
@@ -23,7 +23,8 @@ static int unknown_property(const char *name)
         if (nearest)
                 message_error("unknown property \"%s\". Did you mean \"%s\"?", name, nearest);
         else
-                message_error("unknown property \"%s\". \"vmctl show NAME\" lists them.", name);
+                message_error("unknown property \"%s\". \"%s show NAME\" lists them.", name,
+                              context->command);
         return VMCTL_USAGE;
 }
 
@@ -35,11 +36,13 @@ static int choose(const Context *context, GPtrArray *chosen)
         for (size_t i = 0; i < values->count; i++) {
                 g_auto(GStrv) names = g_strsplit(values->values[i], ",", -1);
 
+                if (!*names) /* of an empty text */
+                        return unknown_property(context, "");
                 for (char **name = names; *name; name++) {
                         const Property *property = property_find(*name);
 
                         if (!property)
-                                return unknown_property(*name);
+                                return unknown_property(context, *name);
                         g_ptr_array_add(chosen, (gpointer)property);
                 }
         }

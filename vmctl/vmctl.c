@@ -15,20 +15,23 @@
 #include "vmctl/output.h"
 
 /* --user or --system; without either what VMCTL_MODE says, and the system's daemon else. */
-static int choose_mode(const Invocation *invocation, bool *ret_session)
+static int choose_mode(Context *context)
 {
         const char *mode = getenv("VMCTL_MODE");
+        bool by_default = streq_ptr(mode, "user");
+        bool user = invocation_has(context->invocation, OPTION_USER);
 
-        *ret_session = invocation_has(invocation, OPTION_USER);
-        if (*ret_session || invocation_has(invocation, OPTION_SYSTEM) || !mode || !*mode)
-                return 0;
-        if (!streq(mode, "user") && !streq(mode, "system")) {
-                message_error("VMCTL_MODE=%s is set in the environment. Set it to \"user\" or "
-                              "\"system\", or unset it.",
-                              mode);
-                return -EINVAL;
+        if (!user && !invocation_has(context->invocation, OPTION_SYSTEM)) {
+                if (mode && *mode && !by_default && !streq(mode, "system")) {
+                        message_error("VMCTL_MODE=%s is set in the environment. Set it to \"user\" "
+                                      "or \"system\", or unset it.",
+                                      mode);
+                        return -EINVAL;
+                }
+                user = by_default;
         }
-        *ret_session = streq(mode, "user");
+        context->session = user;
+        context->command = user == by_default ? "vmctl" : user ? "vmctl --user" : "vmctl --system";
         return 0;
 }
 
@@ -95,7 +98,7 @@ static int dispatch(const Invocation *invocation)
                 message_error("no verb was given. \"vmctl --help\" lists them.");
                 return VMCTL_USAGE;
         }
-        if (choose_mode(invocation, &context.session) < 0 || check_names(invocation) < 0)
+        if (choose_mode(&context) < 0 || check_names(invocation) < 0)
                 return invocation->verb->usage_exit;
         return invocation->verb->run(&context);
 }

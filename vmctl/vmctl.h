@@ -32,7 +32,8 @@ typedef enum OutputFormat {
 /* What a verb is given. Borrowed from main, valid for the life of the program. */
 typedef struct Context {
         const Invocation *invocation;
-        bool session; /* --user: the session bus and the caller's own daemon */
+        bool session;        /* --user: the session bus and the caller's own daemon */
+        const char *command; /* what reaches the same daemon again: "vmctl", "vmctl --user" */
         bool quiet;
         bool legend; /* headers and footers in tables */
         OutputFormat format;

@@ -112,7 +112,7 @@ class Console(GuestTest):
         self.assertEqual(terminal.wait(), 0)
         self.assertFalse(terminal.is_raw())
         self.vmctl("console", "web", code=1,
-                   says=["web does not run", "vmctl start web", "vmctl logs web"])
+                   says=["web does not run", "vmctl --user start web", "vmctl --user logs web"])
 
     def test_modes_after_signals(self):
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT,
@@ -225,7 +225,7 @@ class Run(GuestTest):
     def test_detach_leaves_it_running(self):
         terminal = self.run_hang()
         terminal.send(DETACH)
-        terminal.expect('"vmctl console web" attaches again')
+        terminal.expect('"vmctl --user console web" attaches again')
         self.assertEqual(terminal.wait(), 0)
         self.assertEqual(self.state_of("web"), "running")
         again = self.terminal("console", "web")

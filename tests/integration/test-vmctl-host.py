@@ -63,7 +63,8 @@ class NoDaemon(VmctlTest):
     def test_no_daemon(self):
         for args in (["list"], ["status", "web"], ["info"], ["events"], ["console", "web"]):
             with self.subTest(args=args):
-                self.vmctl(*args, code=1, says=["vmserviced is not running", "start it"])
+                self.vmctl(*args, code=1, says=["vmserviced is not running", "start it",
+                                                '"vmctl --user doctor" looks into it'])
         self.vmctl("run", self.image, code=125, says="")
         self.vmctl("run", "--kernel", self.image, code=125, says="vmserviced is not running")
 
@@ -191,7 +192,8 @@ class Users(VmctlTest):
         self.vmctl("create", "web", "--kernel", self.image)
         self.assertEqual(self.vmctl("show", "-p", "Name", "--value", "--owner=root", "web"), "web\n")
         self.assertEqual(self.vmctl("show", "-p", "Name", "--value", "--owner", "0", "web"), "web\n")
-        self.vmctl("start", "web", f"--owner={OTHER}", code=4, says="web")
+        self.vmctl("start", "web", f"--owner={OTHER}", code=4,
+                   says="Another user has one: mean it with --owner=0.")
         self.vmctl("start", "web", "--owner=no-such-user", code=2, says="there is no such user")
         self.vmctl("start", "web", "--owner=0", user=NOBODY, code=1, says="vmctl: ")
 

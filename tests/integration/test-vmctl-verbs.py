@@ -245,7 +245,12 @@ class Runs(VmctlTest):
         for verb in ("start", "stop", "kill", "reboot", "pause", "resume", "wait", "status", "show",
                      "cat", "delete", "console", "logs", "events"):
             with self.subTest(verb=verb):
-                self.vmctl(verb, "nobody", code=4, says="nobody")
+                self.vmctl(verb, "nobody", code=4,
+                           says=['no machine named "nobody"', '"vmctl --user list -a" lists'])
+
+    def test_no_such_machine_but_nearly(self):
+        self.create("web-server", start=False)
+        self.vmctl("start", "web-sever", code=4, says='Did you mean "web-server"?')
 
 
 class Looking(VmctlTest):
@@ -259,7 +264,9 @@ class Looking(VmctlTest):
         lines = self.vmctl("list").split("\n")
         self.assertEqual(lines[0].split(), ["NAME", "STATE", "PAYLOAD", "SINCE", "PID"])
         self.assertEqual(lines[1].split()[:3], ["web", "running", "none"])
-        self.assertEqual(lines[3], "1 running, 1 stopped (vmctl list -a shows them).")
+        self.assertEqual(lines[3], "1 running, 1 stopped (vmctl --user list -a shows them).")
+        self.environment["VMCTL_MODE"] = "user"
+        self.assertIn("(vmctl list -a shows them)", self.vmctl("list"))
         self.assertEqual(self.vmctl("list", "--no-legend").count("\n"), 1)
         self.assertEqual(self.vmctl("list", "-o", "name"), "web\n")
         self.assertEqual(self.vmctl("list", "-ao", "name"), "old\nweb\n")
