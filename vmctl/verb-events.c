@@ -16,13 +16,18 @@ typedef struct Events {
         const Context *context;
         GMainLoop *loop;
         GPtrArray *machines; /* an object that nobody holds tells nothing */
+        uint32_t owner;      /* whose machines the names mean */
         bool failed;
 } Events;
 
 static bool is_wanted(const Events *events, VmClientMachine *machine)
 {
         const Invocation *invocation = events->context->invocation;
+        bool chosen = invocation->n_args > 0 || invocation_has(invocation, OPTION_OWNER);
 
+        /* Names are unique for each owner only. */
+        if (chosen && vm_client_machine_get_owner(machine) != events->owner)
+                return false;
         for (size_t i = 0; i < invocation->n_args; i++)
                 if (streq(invocation->args[i], vm_client_machine_get_name(machine)))
                         return true;
@@ -175,6 +180,8 @@ int verb_events(const Context *context)
         g_autoptr(GPtrArray) machines = NULL;
         int r = refuse_names(context);
 
+        if (r == 0)
+                r = take_owner(context, &events.owner);
         if (r != 0)
                 return r;
         manager = connect_manager(context);

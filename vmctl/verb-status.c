@@ -12,6 +12,7 @@
 #include "vmctl/connect.h"
 #include "vmctl/console-log.h"
 #include "vmctl/machine-text.h"
+#include "vmctl/message.h"
 #include "vmctl/output.h"
 #include "vmctl/properties.h"
 #include "vmctl/report.h"
@@ -167,9 +168,10 @@ static void print_identity(const Context *context, VmClientMachine *machine)
         uint32_t pid = vm_client_machine_get_monitor_pid(machine);
         const struct passwd *user = getpwuid(owner);
         g_autofree char *run_id = vm_client_machine_dup_run_id(machine);
+        g_autofree char *who =
+                user ? g_strdup(user->pw_name) : g_strdup_printf("uid %" PRIu32, owner);
 
-        output_field("Owner", TONE_PLAIN, "%s (%s mode)%s%s", user ? user->pw_name : "?",
-                     context_mode(context),
+        output_field("Owner", TONE_PLAIN, "%s (%s mode)%s%s", who, context_mode(context),
                      vm_client_machine_get_transient(machine) ? ", deleted when its run ends" : "",
                      vm_client_machine_get_bound(machine) ? ", ends with its creator" : "");
         if (pid > 0)
@@ -315,12 +317,28 @@ static int machine_status(const Context *context, VmClientManager *manager)
         return code;
 }
 
+/* What is said of the daemon has neither owner nor log. */
+static int refuse_without_name(const Context *context)
+{
+        static const OptionId ids[] = {OPTION_OWNER, OPTION_LINES};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(ids) && context->invocation->n_args == 0; i++)
+                if (invocation_has(context->invocation, ids[i])) {
+                        message_error("--%s is about a machine. Name one, or leave it out.",
+                                      option_table[ids[i]].name);
+                        return VMCTL_USAGE;
+                }
+        return 0;
+}
+
 int verb_status(const Context *context)
 {
         g_autoptr(VmClientManager) manager = NULL;
         uint64_t lines;
         int r = refuse_names(context);
 
+        if (r == 0)
+                r = refuse_without_name(context);
         if (r == 0)
                 r = take_number(context, OPTION_LINES, &lines); /* refused before all else */
         if (r != 0)

@@ -4,8 +4,10 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
+import sys
 import unittest
 
 import harness
@@ -196,6 +198,43 @@ class Users(VmctlTest):
                    says="Another user has one: mean it with --owner=0.")
         self.vmctl("start", "web", "--owner=no-such-user", code=2, says="there is no such user")
         self.vmctl("start", "web", "--owner=0", user=NOBODY, code=1, says="vmctl: ")
+
+    def allow(self, uid, *actions):
+        """polkit is there from now on, and lets this user do this."""
+        rules = os.path.join(self.folder, "rules")
+        with open(rules, "w", encoding="utf-8") as file:
+            json.dump({str(uid): [f"org.vmservice1.{action}" for action in actions]}, file)
+        polkit = subprocess.Popen(
+            [sys.executable, os.path.join(harness.HERE, "fake-polkit.py"), self.bus.address, rules],
+            stdout=subprocess.PIPE)
+        self.addCleanup(self.finish, polkit)
+        self.assertTrue(polkit.stdout.readline())
+
+    def first_line(self, watching):
+        """Until it prints an event: what comes from now on, it hears."""
+        for verb in ("pause", "resume") * (harness.DEADLINE * 5):
+            self.vmctl(verb, "web")
+            if select.select([watching.stdout], [], [], 0.1)[0]:
+                return
+        self.fail("vmctl events prints nothing")
+
+    def test_events_of_one_owner(self):
+        """A name is unique for each owner only, and root sees the machines of all."""
+        self.allow(NOBODY, "create", "custom", "manage")
+        self.vmctl("create", "web", "--kernel", self.image, "--start")
+        for args in (["web"], ["--owner=root"]):
+            with self.subTest(args=args):
+                watching = self.begin("events", "-o", "jsonl", *args, text=True)
+                self.first_line(watching)
+                self.vmctl("create", "web", "--kernel", self.image, "--start", user=NOBODY)
+                self.vmctl("delete", "--force", "web", user=NOBODY)
+                self.vmctl("kill", "web")
+                owners, event = set(), {}
+                while event.get("event") != "stopped":
+                    event = json.loads(watching.stdout.readline())
+                    owners.add(event["owner"])
+                self.assertEqual(owners, {0})
+                self.vmctl("start", "web")
 
 
 if __name__ == "__main__":

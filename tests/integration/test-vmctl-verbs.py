@@ -336,6 +336,8 @@ class Looking(VmctlTest):
         self.assertIn("session mode, reached by --user", out)
         self.assertIn("1 running, 0 stopped", out)
         self.assertEqual(self.vmctl_json("status")["mode"], "session")
+        for option in ("--owner=root", "--lines=3"):
+            self.vmctl("status", option, code=2, says="is about a machine. Name one")
 
     def test_show(self):
         path = self.create("web")
@@ -348,6 +350,8 @@ class Looking(VmctlTest):
         self.assertEqual(self.vmctl("show", "-p", "Name", "--value", "web"), "web\n")
         self.assertEqual(self.vmctl_json("show", "-p", "Owner", "web"), [{"Owner": os.getuid()}])
         self.vmctl("show", "-p", "Stat", "web", code=2, says='Did you mean "State"?')
+        for nothing in ("", "State,"):
+            self.vmctl("show", "-p", nothing, "web", code=2, says='unknown property ""')
 
     def test_detail_is_escaped(self):
         """What the monitor says of a run's end may have been chosen by the guest."""
