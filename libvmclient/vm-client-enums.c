@@ -5,7 +5,7 @@
 
 /*
  * The public enums repeat dbus/names.json, whose header is not installed. A value that is added
- * there must be added here; tests/unit/libvmclient/test-enums.c compares them name by name.
+ * there must be added here; tests/unit/libvmclient/test-names.c compares them name by name.
  */
 G_STATIC_ASSERT((int)VM_CLIENT_MACHINE_STATE_STOPPING == (int)_MACHINE_STATE_MAX - 1);
 G_STATIC_ASSERT((int)VM_CLIENT_PAYLOAD_STATE_FINISHED == (int)_PAYLOAD_STATE_MAX - 1);

@@ -63,6 +63,15 @@ static void job_ready(_unused_ GObject *source, GAsyncResult *result, gpointer d
                 update_text(jobs);
 }
 
+/* There is one object for each machine. */
+static bool is_listed(const Jobs *jobs, const VmClientMachine *machine)
+{
+        for (guint i = 0; i < jobs->list->len; i++)
+                if (((const Job *)g_ptr_array_index(jobs->list, i))->machine == machine)
+                        return true;
+        return false;
+}
+
 static int find_machines(const Context *context, VmClientManager *manager, Jobs *jobs)
 {
         int code = VMCTL_OK;
@@ -73,8 +82,9 @@ static int find_machines(const Context *context, VmClientManager *manager, Jobs 
                         connect_machine(context, manager, context->invocation->args[i], &r);
                 Job *job;
 
-                if (!machine) {
-                        code = worse_exit(code, r);
+                code = worse_exit(code, r);
+                if (!machine || is_listed(jobs, machine)) { /* named twice: done once */
+                        g_clear_object(&machine);
                         continue;
                 }
                 job = g_new0(Job, 1);

@@ -228,21 +228,28 @@ static int find_verb(Parser *parser)
         return 0;
 }
 
+/* "vmctl list", "vmctl start NAME...": g_free() */
+static char *usage_of(const Verb *verb)
+{
+        return g_strconcat("vmctl ", verb->name, *verb->synopsis ? " " : "", verb->synopsis, NULL);
+}
+
 static int check_args(Parser *parser)
 {
         const Invocation *invocation = parser->invocation;
         const Verb *verb = invocation->verb;
+        g_autofree char *usage = NULL;
 
         if (!verb || invocation_has(invocation, OPTION_HELP))
                 return 0;
+        usage = usage_of(verb);
         if (invocation->n_args < verb->min_args)
-                return problem(parser, "%s: too few arguments. Use: vmctl %s %s", verb->name,
-                               verb->name, verb->synopsis);
+                return problem(parser, "%s: too few arguments. Use: %s", verb->name, usage);
         if (invocation->n_args > verb->max_args) {
                 _cleanup_free_ char *shown = escaped(invocation->args[verb->max_args]);
 
-                return problem(parser, "%s: \"%s\" is one argument too many. Use: vmctl %s %s",
-                               verb->name, shown, verb->name, verb->synopsis);
+                return problem(parser, "%s: \"%s\" is one argument too many. Use: %s", verb->name,
+                               shown, usage);
         }
         if (invocation_has(invocation, OPTION_USER) && invocation_has(invocation, OPTION_SYSTEM))
                 return problem(parser, "--user and --system exclude each other. Give one of them.");

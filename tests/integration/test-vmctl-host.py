@@ -44,7 +44,8 @@ class Help(VmctlTest):
         self.plain("strat", code=2, says='Did you mean "start"?')
         self.plain("list", "--al", code=2, says='Did you mean "--all"?')
         self.plain("list", "-o", "yaml", code=2, says="table, json, jsonl, name")
-        self.plain("start", code=2, says="too few arguments. Use: vmctl start NAME...")
+        self.plain("start", code=2, says="too few arguments. Use: vmctl start NAME...\n")
+        self.plain("list", "web", code=2, says='"web" is one argument too many. Use: vmctl list\n')
         self.plain("run", "--bogus", code=125, says="unknown option")
         self.plain("info", "-o", "name", code=2, says="no names to print")
 

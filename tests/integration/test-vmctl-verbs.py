@@ -46,12 +46,14 @@ class Definitions(VmctlTest):
         self.assertEqual(json.loads(self.vmctl("cat", "other"))["params"], "x")
 
     def test_bad_options(self):
-        for args, words in ((["--memory=x"], "--memory=x: not a size"),
-                            (["--memory=0"], "not a size"),
-                            (["--cpus=0"], "at least 1 processor"),
-                            (["--cpus=many"], "not a whole number")):
+        for args, code, words in ((["--memory=x"], 2, "--memory=x: not a size"),
+                                  (["--memory=0"], 1, "must be from 2 to"),
+                                  (["--memory=9999999G"], 1, "must be from 2 to"),
+                                  (["--cpus=0"], 1, "must be from 1 to"),
+                                  (["--cpus=5000000000"], 1, "must be from 1 to"),
+                                  (["--cpus=many"], 2, "not a whole number")):
             with self.subTest(args=args):
-                self.vmctl("create", "web", "--kernel=kernel", *args, code=2, says=words)
+                self.vmctl("create", "web", "--kernel=kernel", *args, code=code, says=words)
         self.vmctl("create", "web", code=2, says="nothing to boot")
         self.assertEqual(self.vmctl("list", "-a", "-o", "name"), "")
 
@@ -170,6 +172,12 @@ class Runs(VmctlTest):
             self.create(name)
         self.vmctl("stop", "a", "b", "c")
         self.assertEqual(self.vmctl("list", "-o", "name"), "")
+
+    def test_named_twice(self):
+        self.create("web", start=False)
+        for verb in ("start", "stop", "delete"):
+            with self.subTest(verb=verb):
+                self.assertEqual(self.vmctl(verb, "web", "web"), "")
 
     def test_one_of_several_is_missing(self):
         self.create("a")
