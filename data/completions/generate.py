@@ -50,13 +50,18 @@ _vmctl_machines() {
 }
 
 _vmctl_offer() {
-    local hint=$1 cur=$2 mode=$3
+    local hint=$1 cur=$2 mode=$3 before=
     case $hint in
     file)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
+    property)
+        # What stands before the last comma is kept as it is.
+        [[ $cur == *,* ]] && before=${cur%,*},
+        mapfile -t COMPREPLY < <(compgen -P "$before" -W '@PROPERTIES@' -- "${cur##*,}")
+        ;;
     machine | running | stopped)
         mapfile -t COMPREPLY < <(compgen -W "$(_vmctl_machines "$mode" "$hint")" -- "$cur")
         ;;
@@ -123,11 +128,9 @@ complete -F _vmctl vmctl
 '''
 
 
-def bash_hint(option, table):
+def bash_hint(option):
     if option["hint"] == "choices":
         return " ".join(option["choices"])
-    if option["hint"] == "property":
-        return " ".join(table["properties"])
     return option["hint"]
 
 
@@ -135,7 +138,7 @@ def make_bash(table):
     hints = []
     for option in all_options(table):
         if option["value"]:
-            hints.append("    %s) echo '%s' ;;" % (" | ".join(words(option)), bash_hint(option, table)))
+            hints.append("    %s) echo '%s' ;;" % (" | ".join(words(option)), bash_hint(option)))
     cases = []
     for verb in table["verbs"]:
         options = " ".join(word for option in visible(verb["options"]) for word in words(option))
@@ -144,6 +147,7 @@ def make_bash(table):
                         verb["hints"][1] if verb["max_args"] > 1 else "none"))
     text = BASH.replace("@VALUE_HINTS@", "\n".join(hints)).replace("@VERB_CASES@", "\n".join(cases))
     text = text.replace("@VERBS@", " ".join(verb["name"] for verb in table["verbs"]))
+    text = text.replace("@PROPERTIES@", " ".join(table["properties"]))
     return NOTE + text.replace("@GLOBAL_OPTIONS@", " ".join(
         word for option in visible(table["options"]) for word in words(option)))
 
@@ -303,6 +307,10 @@ function __vmctl_argument
     end
 end
 
+function __vmctl_properties
+    string split ' ' '@PROPERTIES@'
+end
+
 # fish has completions for a program of another system that has this name.
 complete -c vmctl -e
 complete -c vmctl -f
@@ -317,7 +325,7 @@ def fish_action(hint, option, table):
     if hint == "choices":
         return "-x -a %s" % fish_quote(" ".join(option["choices"]))
     if hint == "property":
-        return "-x -a %s" % fish_quote(" ".join(table["properties"]))
+        return "-x -a '(__fish_complete_list , __vmctl_properties)'"
     if hint == "user":
         return "-x -a '(__fish_complete_users)'"
     if hint == "file":
@@ -340,7 +348,8 @@ def fish_option(condition, option, table):
 
 def make_fish(table):
     values = [word for option in all_options(table) if option["value"] for word in words(option)]
-    lines = [NOTE + FISH.replace("@VALUE_OPTIONS@", " ".join(values)).rstrip("\n"), ""]
+    lines = [NOTE + FISH.replace("@VALUE_OPTIONS@", " ".join(values)).replace(
+        "@PROPERTIES@", " ".join(table["properties"])).rstrip("\n"), ""]
     lines += [fish_option(None, option, table) for option in visible(table["options"])]
     for verb in table["verbs"]:
         name = verb["name"]

@@ -60,6 +60,10 @@ function __vmctl_argument
     end
 end
 
+function __vmctl_properties
+    string split ' ' 'Name Id Owner Transient Lifetime State RunId PayloadState PayloadExitCode StopReason StopDetail MonitorPid StartedAt StoppedAt Config'
+end
+
 # fish has completions for a program of another system that has this name.
 complete -c vmctl -e
 complete -c vmctl -f
@@ -177,7 +181,7 @@ complete -c vmctl -n '__vmctl_verb status' -l owner -x -a '(__fish_complete_user
 complete -c vmctl -n __vmctl_needs_verb -a show -d 'Print properties, for programs'
 complete -c vmctl -n '__vmctl_argument show first' -a '(__vmctl_machines machine)'
 complete -c vmctl -n '__vmctl_argument show rest' -a '(__vmctl_machines machine)'
-complete -c vmctl -n '__vmctl_verb show' -s p -l property -x -a 'Name Id Owner Transient Lifetime State RunId PayloadState PayloadExitCode StopReason StopDetail MonitorPid StartedAt StoppedAt Config' -d 'Show these properties only'
+complete -c vmctl -n '__vmctl_verb show' -s p -l property -x -a '(__fish_complete_list , __vmctl_properties)' -d 'Show these properties only'
 complete -c vmctl -n '__vmctl_verb show' -l value -d 'Print values without their names'
 complete -c vmctl -n '__vmctl_verb show' -s o -l output -x -a 'table json jsonl name' -d 'Output as table, json, jsonl or name'
 complete -c vmctl -n '__vmctl_verb show' -l owner -x -a '(__fish_complete_users)' -d 'Mean the machines of this user (root only)'

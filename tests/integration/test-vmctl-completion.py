@@ -184,6 +184,10 @@ def make_test(shell):
                 offers = stripped(offered_by(line))
                 self.assertLessEqual(set(there), set(offers))
                 self.assertFalse(set(absent) & set(offers), offers)
+        with self.subTest("a list goes on behind its comma"):
+            self.assertEqual({offer.rpartition(",")[2] for offer in
+                              offered_by("vmctl show -p State,Sto")},
+                             {"StopReason", "StopDetail", "StoppedAt"})
         with self.subTest("value behind ="):
             self.assertEqual({offer.rpartition("=")[2] for offer in offered_by("vmctl list --output=j")},
                              {"json", "jsonl"})
