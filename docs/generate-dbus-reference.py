@@ -87,7 +87,7 @@ def main():
     *xml, names_path = sys.argv[1:]
     with open(names_path, encoding="utf-8") as source:
         names = json.load(source)
-    out = ["org.vmservice1(5)\n", "# NAME\n",
+    out = ['org.vmservice1(5) "vmservice" "vmservice"\n', "# NAME\n",
            "org.vmservice1 - the D-Bus interface of vmserviced\n",
            "# DESCRIPTION\n",
            f"*vmserviced*(8) owns the name {escape(names['bus_name'])} on the system bus, and with "
