@@ -158,6 +158,19 @@ static void on_machine_removed(_unused_ VmClientManager *manager, VmClientMachin
         g_ptr_array_remove_fast(events->machines, machine);
 }
 
+/* Silence has two meanings: nothing happens, or nobody is there to tell. */
+static void on_daemon_running(VmClientManager *manager, _unused_ GParamSpec *property,
+                              gpointer data)
+{
+        const Events *events = data;
+
+        message_note(events->context->quiet, "%s",
+                     vm_client_manager_get_daemon_running(manager)
+                             ? "vmserviced is back; what was missed follows."
+                             : "vmserviced has left the bus. Machines go on, and are told of when "
+                               "it is back; ^C leaves.");
+}
+
 /* A name that is given must mean something now: a typing error would wait for ever. */
 static int check_names(const Context *context, VmClientManager *manager)
 {
@@ -192,6 +205,7 @@ int verb_events(const Context *context)
         events.machines = g_ptr_array_new_with_free_func(g_object_unref);
         g_signal_connect(manager, "machine-added", G_CALLBACK(on_machine_added), &events);
         g_signal_connect(manager, "machine-removed", G_CALLBACK(on_machine_removed), &events);
+        g_signal_connect(manager, "notify::daemon-running", G_CALLBACK(on_daemon_running), &events);
         machines = vm_client_manager_list_machines(manager);
         for (guint i = 0; i < machines->len; i++)
                 watch_machine(&events, g_ptr_array_index(machines, i));

@@ -403,6 +403,24 @@ class Looking(VmctlTest):
         states = [e["new_state"] for e in events if e["event"] == "state"]
         self.assertEqual(states[-1], "stopped")
 
+    def test_events_without_a_daemon(self):
+        """That it is gone is said, that it is back too, and what happened in between is told."""
+        self.create("web", "running=payload:started")
+        watching = self.begin("events", "web", "-o", "jsonl", text=True)
+        for verb in ("pause", "resume") * (harness.DEADLINE * 5):
+            self.vmctl(verb, "web")
+            if select.select([watching.stdout], [], [], 0.1)[0]:
+                break
+        self.daemon.kill()
+        self.assertIn("vmserviced has left the bus", watching.stderr.readline())
+        os.kill(self.monitors()[0], signal.SIGKILL)
+        self.daemon.start()
+        self.assertIn("vmserviced is back", watching.stderr.readline())
+        event = {}
+        while event.get("event") != "stopped":
+            event = json.loads(watching.stdout.readline())
+        self.assertEqual(event["reason"], "KILLED")
+
     def test_events_of_some(self):
         self.create("web")
         self.create("other")
