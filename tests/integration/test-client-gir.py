@@ -9,12 +9,44 @@ import subprocess
 import sys
 import threading
 import unittest
+import xml.etree.ElementTree as ElementTree
 
 import harness
 from clientcase import ClientTest, Gio, GLib, VmClient
 
 State, Payload, Reason = VmClient.MachineState, VmClient.PayloadState, VmClient.StopReason
 Error, Flags = VmClient.Error, VmClient.CreateFlags
+CORE = "{http://www.gtk.org/introspection/core/1.0}"
+C, GLIB = "{http://www.gtk.org/introspection/c/1.0}", "{http://www.gtk.org/introspection/glib/1.0}"
+
+
+class ReferenceTest(unittest.TestCase):
+    """What the introspection data say of the whole interface."""
+
+    def setUp(self):
+        path = os.path.join(harness.BUILD, "libvmclient", "VmClient-1.gir")
+        self.elements = list(ElementTree.parse(path).getroot().iter())
+
+    def names(self, *tags):
+        return {e.get(C + "identifier") for e in self.elements if e.tag in [CORE + t for t in tags]}
+
+    def test_every_call_comes_in_three_forms(self):
+        names = self.names("function", "method", "constructor")
+        calls = {name[:-len("_async")] for name in names if name.endswith("_async")}
+        self.assertGreater(len(calls), 15)
+        calls.remove("vm_client_manager_new_for_connection")  # ended by new_finish
+        self.assertEqual({call + form for call in calls for form in ("_finish", "_sync")} - names,
+                         set())
+        self.assertIn("vm_client_manager_new_for_connection_sync", names)
+
+    def test_everything_is_documented(self):
+        documented = {CORE + tag for tag in (
+            "function", "method", "constructor", "property", "class", "enumeration", "bitfield",
+            "member", "parameter", "constant")} | {GLIB + "signal"}
+        for element in self.elements:
+            if element.tag in documented:
+                doc = element.find(CORE + "doc")
+                self.assertTrue(doc is not None and doc.text.strip(), element.attrib)
 
 
 class ManagerTest(ClientTest):
