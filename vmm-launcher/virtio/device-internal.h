@@ -47,10 +47,11 @@ struct VirtioDevice {
 
         /* The loop's own: */
         bool is_active;
-        bool is_draining; /* ops->quiesce was called; until reset or resume */
-        bool is_quiesced; /* by the machine */
-        bool kick_all;    /* handle every queue once, kicked or not */
-        unsigned budget;  /* chains that the handler may still take; 0 outside of a handler */
+        uint64_t features; /* accepted, while active */
+        bool is_draining;  /* ops->quiesce was called; until reset or resume */
+        bool is_quiesced;  /* by the machine */
+        bool kick_all;     /* handle every queue once, kicked or not */
+        unsigned budget;   /* chains that the handler may still take; 0 outside of a handler */
         bool has_budget;
         void (*quiesce_done)(void *context);
         void *quiesce_context;
@@ -58,7 +59,9 @@ struct VirtioDevice {
 
 /* Any thread: the loop looks at the device again. */
 void device_wake(VirtioDevice *device);
+/* Section 2.2.2, the driver's choice against the offer. Under the lock. */
+bool device_features_are_acceptable(const VirtioDevice *device);
 /* NEEDS_RESET; the reason has been logged. The loop's thread. */
 void device_break(VirtioDevice *device);
-/* Takes the registers of an enabled queue into its ring. false if the driver set up nonsense. */
-bool device_start_queue(VirtioDevice *device, unsigned queue);
+/* Takes the registers of an enabled queue into its ring. 0 or VIRTQUEUE_BROKEN. */
+int device_start_queue(VirtioDevice *device, unsigned queue);

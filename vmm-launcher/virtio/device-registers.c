@@ -18,7 +18,7 @@ static uint64_t required_features(const VirtioDevice *device)
         return features;
 }
 
-static bool features_are_acceptable(const VirtioDevice *device)
+bool device_features_are_acceptable(const VirtioDevice *device)
 {
         uint64_t required = required_features(device);
 
@@ -54,10 +54,12 @@ static bool status_add(VirtioDevice *device, uint8_t status)
         uint8_t added = status & (uint8_t)~device->status;
 
         /* Section 2.2.2: what we cannot accept leaves the bit unset, and the driver looks. */
-        if (added & VIRTIO_CONFIG_S_FEATURES_OK && !features_are_acceptable(device))
+        if (added & VIRTIO_CONFIG_S_FEATURES_OK && !device_features_are_acceptable(device))
                 added &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
+        /* A device that broke before it was activated has to be reset, too (section 2.1.2). */
         if (added & VIRTIO_CONFIG_S_DRIVER_OK &&
-            !((device->status | added) & VIRTIO_CONFIG_S_FEATURES_OK))
+            (!((device->status | added) & VIRTIO_CONFIG_S_FEATURES_OK) ||
+             device->status & VIRTIO_CONFIG_S_NEEDS_RESET))
                 added &= (uint8_t)~VIRTIO_CONFIG_S_DRIVER_OK;
         added &= VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
                  VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FAILED;
@@ -150,7 +152,7 @@ void virtio_device_write_config(VirtioDevice *device, uint64_t offset, const voi
                 uint8_t mask = device->info.config_writable ? device->info.config_writable[at] : 0;
                 VirtioWishes *wishes = &device->wishes;
 
-                if (mask == 0)
+                if (mask == 0 || wishes->reset)
                         continue;
                 device->config[at] = (uint8_t)((device->config[at] & ~mask) | (bytes[i] & mask));
                 if (wishes->config_from == wishes->config_to)

@@ -20,8 +20,8 @@ typedef struct QueueState {
 } QueueState;
 
 static const JsonField queue_state_fields[] = {
-        {"size", JSON_FIELD_U64, offsetof(QueueState, size), .min = 1, .max = VIRTQUEUE_SIZE_MAX,
-         .required = true},
+        /* As the driver wrote it: whether it is a size is looked at when the queue starts. */
+        {"size", JSON_FIELD_U64, offsetof(QueueState, size), .max = UINT32_MAX, .required = true},
         {"descriptor_table", JSON_FIELD_U64, offsetof(QueueState, descriptor_table),
          .required = true},
         {"driver_area", JSON_FIELD_U64, offsetof(QueueState, driver_area), .required = true},
@@ -51,6 +51,10 @@ static const JsonField device_state_fields[] = {
         {"device", JSON_FIELD_JSON, offsetof(DeviceState, device)},
         {NULL},
 };
+
+#define STATUS_BITS                                                                                \
+        (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK |        \
+         VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_NEEDS_RESET | VIRTIO_CONFIG_S_FAILED)
 
 static uint8_t writable_mask(const VirtioDevice *device, size_t at)
 {
@@ -160,10 +164,11 @@ static int load_queue(VirtioDevice *device, unsigned index, json_object *json, J
                 .device_area = state.device_area,
                 .enabled = state.enabled,
         };
-        if (!(device->status & VIRTIO_CONFIG_S_DRIVER_OK) || !state.enabled)
+        /* One that broke is not started again before its reset. */
+        if (!device->is_active || !state.enabled)
                 return 0;
-        if (!device_start_queue(device, index))
-                return json_problem(problem, pointer, "the queue cannot be where this says");
+        if (device_start_queue(device, index) == VIRTQUEUE_BROKEN)
+                return json_problem(problem, pointer, "%s", virtqueue_fault(queue->ring));
         virtqueue_set_position(queue->ring, (uint16_t)state.position);
         return 0;
 }
@@ -187,14 +192,22 @@ static int load_registers(VirtioDevice *device, const DeviceState *state, JsonPr
 {
         if (state->id != device->info.id)
                 return json_problem(problem, "/id", "this is the state of another kind of device");
-        if (state->accepted & ~device->offered)
-                return json_problem(problem, "/accepted",
-                                    "the driver accepted features that this device does not offer");
-        device->status = (uint8_t)state->status;
+        if (state->status & ~(uint64_t)STATUS_BITS)
+                return json_problem(problem, "/status", "there is no such status bit");
+        if (state->status & VIRTIO_CONFIG_S_DRIVER_OK &&
+            !(state->status & VIRTIO_CONFIG_S_FEATURES_OK))
+                return json_problem(problem, "/status", "DRIVER_OK without FEATURES_OK");
         device->accepted = state->accepted;
+        if (state->status & VIRTIO_CONFIG_S_FEATURES_OK && !device_features_are_acceptable(device))
+                return json_problem(problem, "/accepted",
+                                    "the driver accepted features that this device does not offer, "
+                                    "or not those that it needs");
+        device->status = (uint8_t)state->status;
         device->generation = (uint8_t)state->generation;
         device->is_active = device->status & VIRTIO_CONFIG_S_DRIVER_OK &&
                             !(device->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+        if (device->is_active)
+                device->features = device->accepted;
         return 0;
 }
 
@@ -202,6 +215,10 @@ static int load_all(VirtioDevice *device, const DeviceState *state, JsonProblem 
 {
         int r = load_registers(device, state, problem);
 
+        if (r >= 0 && !state->device != !device->ops->load)
+                r = json_problem(problem, "/device", "%s",
+                                 state->device ? "this device has no state of its own"
+                                               : "the device's own state is missing");
         if (r >= 0)
                 r = load_config(device, state->config, problem);
         if (r >= 0)

@@ -4,6 +4,7 @@
 
 #include "virtio/device.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -141,12 +142,7 @@ void virtio_device_fault(VirtioDevice *device, const char *format, ...)
         device_break(device);
 }
 
-static bool device_has_accepted(VirtioDevice *device, unsigned bit)
-{
-        return virtio_device_get_accepted(device) >> bit & 1;
-}
-
-bool device_start_queue(VirtioDevice *device, unsigned queue)
+int device_start_queue(VirtioDevice *device, unsigned queue)
 {
         VirtioQueueRegisters registers = virtio_device_get_queue(device, queue);
         const VirtqueueConfig config = {
@@ -154,24 +150,24 @@ bool device_start_queue(VirtioDevice *device, unsigned queue)
                 .descriptor_table = registers.descriptor_table,
                 .driver_area = registers.driver_area,
                 .device_area = registers.device_area,
-                .indirect = device_has_accepted(device, VIRTIO_RING_F_INDIRECT_DESC),
-                .event_idx = device_has_accepted(device, VIRTIO_RING_F_EVENT_IDX),
+                .indirect = virtio_device_has_feature(device, VIRTIO_RING_F_INDIRECT_DESC),
+                .event_idx = virtio_device_has_feature(device, VIRTIO_RING_F_EVENT_IDX),
         };
         Virtqueue *ring = device->queues[queue].ring;
 
         if (!registers.enabled || virtqueue_is_started(ring))
-                return true;
-        if (virtqueue_start(ring, device->window, &config) == 0)
-                return true;
-        virtio_device_fault(device, "queue %u: %s", queue, virtqueue_fault(ring));
-        return false;
+                return 0;
+        return virtqueue_start(ring, device->window, &config);
 }
 
 static void device_start_queues(VirtioDevice *device)
 {
         for (unsigned i = 0; i < device->info.n_queues; i++)
-                if (!device_start_queue(device, i))
+                if (device_start_queue(device, i) == VIRTQUEUE_BROKEN) {
+                        virtio_device_fault(device, "queue %u: %s", i,
+                                            virtqueue_fault(device->queues[i].ring));
                         return;
+                }
         device->kick_all = true;
 }
 
@@ -180,13 +176,16 @@ static void device_activate(VirtioDevice *device)
         int r = 0;
 
         device->is_active = true;
+        device->features = virtio_device_get_accepted(device);
         device_start_queues(device);
         if (!device->is_active)
                 return;
         if (device->ops->activate)
                 r = device->ops->activate(device->context);
         if (r < 0) {
-                log_error_errno(r, "%s device cannot go on", device->info.name);
+                /* A driver may try as often as it likes. */
+                if (guest_log_allow(&device->log))
+                        log_error_errno(r, "%s device cannot go on", device->info.name);
                 device_break(device);
         }
 }
@@ -211,10 +210,22 @@ static bool device_drain(VirtioDevice *device)
         return device_in_flight(device) == 0;
 }
 
+/* The opposite of device_drain(). */
+static void device_go_on(VirtioDevice *device)
+{
+        if (!device->is_draining)
+                return;
+        device->is_draining = false;
+        if (device->ops->resume)
+                device->ops->resume(device->context);
+        device->kick_all = true;
+}
+
 /* Section 2.4: as after power-on. What the device itself put into its configuration space stays. */
 static void device_clear(VirtioDevice *device)
 {
         device->is_active = device->is_draining = device->kick_all = false;
+        device->features = 0;
         if (device->ops->reset)
                 device->ops->reset(device->context);
         for (unsigned i = 0; i < device->info.n_queues; i++)
@@ -263,12 +274,8 @@ static void device_reset_queues(VirtioDevice *device)
                 queue->is_resetting = false;
                 (void)pthread_mutex_unlock(&device->lock);
         }
-        if (device->is_quiesced)
-                return;
-        device->is_draining = false;
-        if (device->ops->resume)
-                device->ops->resume(device->context);
-        device->kick_all = true;
+        if (!device->is_quiesced)
+                device_go_on(device);
 }
 
 static void device_handle_kicks(VirtioDevice *device)
@@ -286,15 +293,19 @@ static void device_handle_kicks(VirtioDevice *device)
                 /* A guest that fills the queue as fast as it is emptied does not keep the loop. */
                 device->has_budget = true;
                 device->budget = virtqueue_max_size(ring);
+                virtqueue_disable_kick(ring);
                 device->ops->handle_queue(device->context, i);
                 device->has_budget = false;
         }
 }
 
-static void device_finish_quiesce(VirtioDevice *device)
+/* What the machine asked for; a reset, which ends a quiescence, may have come before. */
+static void device_keep_quiet(VirtioDevice *device)
 {
         void (*done)(void *context) = device->quiesce_done;
 
+        if (!device->is_quiesced || !device_drain(device) || !done)
+                return;
         device->quiesce_done = NULL;
         done(device->quiesce_context);
 }
@@ -311,20 +322,20 @@ static void device_handle_event(void *context, _unused_ uint32_t epoll_events)
                 if (!device_drain(device))
                         return; /* the last push wakes us */
                 device_clear(device);
-                device->is_draining = device->is_quiesced;
+                wishes = (VirtioWishes){0};
         }
-        if (wishes.activate && !wishes.reset)
+        if (wishes.activate)
                 device_activate(device);
-        if (wishes.config_from < wishes.config_to && !wishes.reset && device->ops->config_written)
+        if (wishes.config_from < wishes.config_to && device->ops->config_written)
                 device->ops->config_written(device->context, wishes.config_from,
                                             wishes.config_to - wishes.config_from);
-        if (wishes.reset_queues && !wishes.reset)
+        if (wishes.reset_queues)
                 device_reset_queues(device);
-        if (wishes.start_queues && !wishes.reset && device->is_active)
+        if (wishes.start_queues && device->is_active)
                 device_start_queues(device);
-        device_handle_kicks(device);
-        if (device->quiesce_done && device_drain(device))
-                device_finish_quiesce(device);
+        if (!device->is_quiesced)
+                device_handle_kicks(device);
+        device_keep_quiet(device);
 }
 
 bool virtio_device_is_active(const VirtioDevice *device)
@@ -339,8 +350,7 @@ bool virtio_device_is_quiesced(const VirtioDevice *device)
 
 bool virtio_device_has_feature(const VirtioDevice *device, unsigned bit)
 {
-        /* Settled since FEATURES_OK, and cleared by this thread. */
-        return device->accepted >> bit & 1;
+        return device->features >> bit & 1;
 }
 
 void virtio_device_offer(VirtioDevice *device, unsigned bit, bool offered)
@@ -356,6 +366,7 @@ void virtio_device_offer(VirtioDevice *device, unsigned bit, bool offered)
 bool virtio_device_pop(VirtioDevice *device, unsigned queue, VirtqueueChain *ret)
 {
         Virtqueue *ring = device->queues[queue].ring;
+        int r;
 
         if (!device->is_active || device->is_draining)
                 return false;
@@ -364,21 +375,26 @@ bool virtio_device_pop(VirtioDevice *device, unsigned queue, VirtqueueChain *ret
                 virtio_device_kick(device, queue);
                 return false;
         }
-        switch ((VirtqueueResult)virtqueue_pop(ring, ret)) {
-        case VIRTQUEUE_CHAIN:
-                return true;
-        case VIRTQUEUE_BROKEN:
+        do
+                r = virtqueue_pop(ring, ret);
+        /* Who was told that there is nothing gets a kick for what comes. */
+        while (r == VIRTQUEUE_EMPTY && virtqueue_enable_kick(ring));
+        if (r == VIRTQUEUE_BROKEN)
                 virtio_device_fault(device, "queue %u: %s", queue, virtqueue_fault(ring));
-                return false;
-        case VIRTQUEUE_EMPTY:
-                return false;
-        }
-        return false;
+        return r == VIRTQUEUE_CHAIN;
+}
+
+/* A reset or quiesce that waits for the last chain goes on from the loop. */
+static void device_wake_if_drained(VirtioDevice *device)
+{
+        if (device->is_draining && device_in_flight(device) == 0)
+                device_wake(device);
 }
 
 void virtio_device_unpop(VirtioDevice *device, unsigned queue, const VirtqueueChain *chain)
 {
         virtqueue_unpop(device->queues[queue].ring, chain);
+        device_wake_if_drained(device);
 }
 
 void virtio_device_push(VirtioDevice *device, unsigned queue, uint16_t head, uint32_t written)
@@ -390,8 +406,7 @@ void virtio_device_push(VirtioDevice *device, unsigned queue, uint16_t head, uin
                 virtqueue_drop(ring, head);
         else if (virtqueue_push(ring, head, written) == VIRTQUEUE_BROKEN)
                 virtio_device_fault(device, "queue %u: %s", queue, virtqueue_fault(ring));
-        if (device->is_draining && device_in_flight(device) == 0)
-                device_wake(device);
+        device_wake_if_drained(device);
 }
 
 void virtio_device_notify(VirtioDevice *device, unsigned queue)
@@ -426,12 +441,14 @@ void virtio_device_set_config(VirtioDevice *device, unsigned offset, const void 
 {
         bool changed, tell;
 
+        assert(offset + size <= device->info.config_size);
         (void)pthread_mutex_lock(&device->lock);
         changed = memcmp(device->config + offset, data, size) != 0;
         memcpy(device->config + offset, data, size);
         if (changed)
                 device->generation++;
-        tell = changed && device->status & VIRTIO_CONFIG_S_DRIVER_OK;
+        tell = changed && device->status & VIRTIO_CONFIG_S_DRIVER_OK &&
+               !(device->status & VIRTIO_CONFIG_S_NEEDS_RESET) && !device->wishes.reset;
         (void)pthread_mutex_unlock(&device->lock);
         if (tell && device->transport_ops)
                 device->transport_ops->interrupt_config(device->transport);
@@ -447,15 +464,19 @@ void virtio_device_quiesce(VirtioDevice *device, void (*done)(void *context), vo
 
 void virtio_device_resume(VirtioDevice *device)
 {
-        device->is_quiesced = device->is_draining = false;
-        if (device->ops->resume)
-                device->ops->resume(device->context);
+        device->is_quiesced = false;
+        device->quiesce_done = NULL;
+        device_go_on(device);
         device->kick_all = true;
         device_wake(device);
 }
 
 void virtio_device_reset(VirtioDevice *device)
 {
+        (void)pthread_mutex_lock(&device->lock);
+        device->wishes.reset = true; /* nothing is told to the driver from here on */
+        (void)pthread_mutex_unlock(&device->lock);
         device_clear(device);
-        device->is_draining = device->is_quiesced;
+        if (device->is_quiesced)
+                (void)device_drain(device);
 }

@@ -44,11 +44,12 @@ typedef struct VirtioOps {
         void (*quiesce)(void *device);
         /* Goes on after quiesce; each queue is handled once after it. NULL: nothing to do. */
         void (*resume)(void *device);
-        /* As after power-on, with no request in flight; it also ends a quiescence. NULL: keeps no
-         * state. */
+        /* As after power-on, with no request in flight; it also ends a quiescence. Puts back what
+         * the driver wrote into the configuration space. NULL: keeps no state. */
         void (*reset)(void *device);
-        /* The device's own state beside the common one, in a quiet moment. NULL: none. load gets
-         * what save gave, from an untrusted file: 0, -EBADMSG with *problem, -ENOMEM. */
+        /* The device's own state beside the common one, in a quiet moment. NULL: none (both). load
+         * comes after activate, if the device was active, and gets what save gave, from an
+         * untrusted file (its place is "/device"): 0, -EBADMSG with *problem, -ENOMEM. */
         int (*save)(void *device, json_object **ret);
         int (*load)(void *device, json_object *state, JsonProblem *problem);
         void (*destroy)(void *device);
@@ -67,7 +68,7 @@ typedef struct VirtioInfo {
         bool access_platform; /* offer VIRTIO_F_ACCESS_PLATFORM and insist on it (protected VMs) */
 } VirtioInfo;
 
-/* ops and context are borrowed; window and loop too. */
+/* ops and context are borrowed; window, loop and info's arrays too. -EINVAL, -ENOMEM, errno. */
 int virtio_device_new(const VirtioInfo *info, const VirtioOps *ops, void *context,
                       const DmaWindow *window, EventLoop *loop, VirtioDevice **ret);
 /* Calls ops->destroy first. */
@@ -76,12 +77,16 @@ VirtioDevice *virtio_device_free(VirtioDevice *device);
 /* For devices; on the loop's thread. */
 bool virtio_device_is_active(const VirtioDevice *device); /* between activate and reset, no fault */
 bool virtio_device_is_quiesced(const VirtioDevice *device); /* asked to be: pop gives nothing */
+/* Negotiated; false while not active. */
 bool virtio_device_has_feature(const VirtioDevice *device, unsigned bit);
-/* Also, while not active, before the driver looks: what is offered. */
+/* Changes what is offered; before the driver looks. */
 void virtio_device_offer(VirtioDevice *device, unsigned bit, bool offered);
 
 /* As virtqueue_pop(), but a broken queue is a fault of the device, reported here, and reads as
- * empty: true if there is a chain. false on a device that is not active or quiesced. */
+ * empty: true if there is a chain. false on a device that is not active or quiesced, and when
+ * handle_queue has had its share (it is called again). The driver's kicks are off while
+ * handle_queue runs and come again once this found the queue empty; who stops before that has to
+ * come back by itself. */
 bool virtio_device_pop(VirtioDevice *device, unsigned queue, VirtqueueChain *ret);
 void virtio_device_unpop(VirtioDevice *device, unsigned queue, const VirtqueueChain *chain);
 /* The chain is done; virtio_device_notify() after the last of a batch. A reset or quiesce that
@@ -89,7 +94,8 @@ void virtio_device_unpop(VirtioDevice *device, unsigned queue, const VirtqueueCh
 void virtio_device_push(VirtioDevice *device, unsigned queue, uint16_t head, uint32_t written);
 /* Interrupts the driver if it wants to know of the pushes. */
 void virtio_device_notify(VirtioDevice *device, unsigned queue);
-/* As virtqueue_disable_kick() and virtqueue_enable_kick(). */
+/* As virtqueue_disable_kick() and virtqueue_enable_kick(), for who does not pop until there is
+ * nothing. */
 void virtio_device_disable_kick(VirtioDevice *device, unsigned queue);
 bool virtio_device_enable_kick(VirtioDevice *device, unsigned queue);
 /* Calls handle_queue from the loop soon, as if the driver had kicked. */
@@ -107,13 +113,15 @@ void virtio_device_fault(VirtioDevice *device, const char *format, ...)
 
 /*
  * For the machine, on the loop's thread. quiesce calls done once, from the loop, when nothing is in
- * flight (soon, or when the last request completes). The vCPUs are parked.
+ * flight (soon, or when the last request completes); resume before that calls it off. The vCPUs are
+ * parked.
  */
 void virtio_device_quiesce(VirtioDevice *device, void (*done)(void *context), void *context);
 void virtio_device_resume(VirtioDevice *device);
 /* As after power-on. The device is quiet. */
 void virtio_device_reset(VirtioDevice *device);
 /* The whole state of a quiet device; load into one that was just made with the same VirtioInfo. The
- * caller owns *ret. 0, -EBADMSG with *problem, -ENOMEM. */
+ * caller owns *ret. A loaded device is quiet until resume; one that could not be loaded is as after
+ * power-on. 0, -EBADMSG with *problem, -ENOMEM, or what VirtioOps.activate says. */
 int virtio_device_save(VirtioDevice *device, json_object **ret);
 int virtio_device_load(VirtioDevice *device, json_object *state, JsonProblem *problem);

@@ -86,7 +86,8 @@ static uint64_t used_entry(const Virtqueue *queue, uint16_t index)
                USED_ENTRY_SIZE * (index & (queue->config.size - 1));
 }
 
-/* Behind each ring the other side says at which index it wants to be told, section 2.7.10. */
+/* Behind each ring the other side says at which index it wants to be told, sections 2.7.7 and
+ * 2.7.10. */
 static uint64_t used_event(const Virtqueue *queue)
 {
         return queue->config.driver_area + RING_ENTRIES + AVAILABLE_ENTRY_SIZE * queue->config.size;
@@ -168,7 +169,7 @@ static const char *walk_into_indirect(const Virtqueue *queue, Walk *walk,
 
         if (!queue->config.indirect)
                 return "an indirect descriptor without VIRTIO_F_INDIRECT_DESC";
-        if (walk->is_indirect)
+        if (walk->is_indirect) /* section 2.7.5.3.1 */
                 return "an indirect descriptor within an indirect table";
         if (le16toh(descriptor->flags) & VRING_DESC_F_NEXT)
                 return "an indirect descriptor with a next one";
@@ -207,7 +208,7 @@ static const char *chain_add(const Virtqueue *queue, VirtqueueChain *chain,
                 chain->readable_bytes += segment.length;
         }
         if (chain->readable_bytes + chain->writable_bytes > UINT32_MAX)
-                return "a chain of more than 4 GiB"; /* section 2.7.5.1 */
+                return "a chain of more than 4 GiB"; /* section 2.7.5.2 */
         queue->segments[n] = segment;
         return NULL;
 }

@@ -85,12 +85,12 @@ int virtqueue_push(Virtqueue *queue, uint16_t head, uint32_t written);
 /* Forgets a popped chain without telling the driver: for one that is to be reset. */
 void virtqueue_drop(Virtqueue *queue, uint16_t head);
 
-/* After pushes: whether the driver wants an interrupt for them (section 2.7.7.2, 2.7.10). */
+/* After pushes: whether the driver wants an interrupt for them (section 2.7.7.2). */
 bool virtqueue_needs_interrupt(Virtqueue *queue);
 
 /*
  * Kicks: no more of them while the device looks at the queue anyway; then again. The second returns
- * whether a chain came meanwhile, for which there will be no kick (section 2.7.7.1, 2.7.10).
+ * whether a chain came meanwhile, for which there will be no kick (section 2.7.10.2).
  */
 void virtqueue_disable_kick(Virtqueue *queue);
 bool virtqueue_enable_kick(Virtqueue *queue);
@@ -115,7 +115,8 @@ size_t virtqueue_chain_write(const VirtqueueChain *chain, uint64_t offset, const
 /*
  * [offset, offset + size) of the readable or writable part for one system call, see dma_map().
  * Returns the number of elements, and in *ret_size the bytes that they cover: less than size where
- * max or the part ends.
+ * max or the part ends. A descriptor's bytes are not divided between calls: with a max of
+ * GUEST_MEMORY_MAX_REGIONS or more there is progress.
  */
 int virtqueue_chain_map_readable(const VirtqueueChain *chain, uint64_t offset, uint64_t size,
                                  struct iovec *ret, int max, uint64_t *ret_size);
