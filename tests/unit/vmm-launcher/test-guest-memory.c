@@ -251,10 +251,64 @@ START_TEST(test_reset_zeroes)
 }
 END_TEST
 
+START_TEST(test_shared_field)
+{
+        const GuestRegion layout[] = {{0, PAGE, NULL}, {2 * PAGE, PAGE, NULL}};
+        GuestMemory *memory = memory_new(layout, 2);
+        const uint8_t bytes[2] = {0x34, 0x12};
+        uint16_t value = 0;
+
+        ck_assert_int_eq(guest_memory_write(memory, PAGE - 2, bytes, 2), 0);
+        ck_assert_int_eq(guest_memory_load_acquire16(memory, PAGE - 2, &value), 0);
+        ck_assert_uint_eq(value, 0x1234);
+        ck_assert_int_eq(guest_memory_store_release16(memory, 2 * PAGE, 0xbeef), 0);
+        ck_assert_int_eq(guest_memory_load_acquire16(memory, 2 * PAGE, &value), 0);
+        ck_assert_uint_eq(value, 0xbeef);
+        for (uint64_t address = PAGE - 1; address <= PAGE + 2; address++) {
+                ck_assert_int_eq(guest_memory_load_acquire16(memory, address, &value), -EFAULT);
+                ck_assert_int_eq(guest_memory_store_release16(memory, address, 1), -EFAULT);
+        }
+        ck_assert_int_eq(guest_memory_load_acquire16(memory, UINT64_MAX - 1, &value), -EFAULT);
+        ck_assert_int_eq(guest_memory_load_acquire16(memory, 1, &value), -EFAULT);
+        ck_assert_uint_eq(value, 0xbeef);
+        guest_memory_free(memory);
+}
+END_TEST
+
+START_TEST(test_map)
+{
+        const GuestRegion layout[] = {{0, PAGE, NULL},
+                                      {PAGE, PAGE, NULL},
+                                      {2 * PAGE, PAGE, NULL},
+                                      {4 * PAGE, PAGE, NULL}};
+        GuestMemory *memory = memory_new(layout, 4);
+        struct iovec vector[3];
+        const GuestRegion *regions;
+
+        guest_memory_regions(memory, &regions);
+        ck_assert_int_eq(guest_memory_map(memory, 10, 20, vector, 1), 1);
+        ck_assert_ptr_eq(vector[0].iov_base, (char *)regions[0].host + 10);
+        ck_assert_uint_eq(vector[0].iov_len, 20);
+        ck_assert_int_eq(guest_memory_map(memory, PAGE - 1, PAGE + 2, vector, 3), 3);
+        ck_assert_uint_eq(vector[0].iov_len, 1);
+        ck_assert_ptr_eq(vector[1].iov_base, regions[1].host);
+        ck_assert_uint_eq(vector[1].iov_len, PAGE);
+        ck_assert_ptr_eq(vector[2].iov_base, regions[2].host);
+        ck_assert_uint_eq(vector[2].iov_len, 1);
+        ck_assert_int_eq(guest_memory_map(memory, PAGE - 1, PAGE + 2, vector, 2), -ENOBUFS);
+        ck_assert_int_eq(guest_memory_map(memory, 0, 0, vector, 0), 0);
+        ck_assert_int_eq(guest_memory_map(memory, 3 * PAGE - 1, 2, vector, 3), -EFAULT);
+        ck_assert_int_eq(guest_memory_map(memory, 3 * PAGE, 1, vector, 3), -EFAULT);
+        ck_assert_int_eq(guest_memory_map(memory, 0, UINT64_MAX, vector, 3), -EFAULT);
+        guest_memory_free(memory);
+}
+END_TEST
+
 CHECK_MAIN("guest-memory", {"layout refused", test_layout_refused},
            {"layout too large", test_layout_too_large}, {"alignment", test_alignment},
            {"bounds grid", test_bounds_grid},
            {"nothing copied on failure", test_nothing_copied_on_failure},
            {"copy across adjoining regions", test_copy_across_adjoining_regions},
            {"read from fd", test_read_from_fd}, {"huge pages", test_huge_pages},
-           {"reset zeroes", test_reset_zeroes});
+           {"reset zeroes", test_reset_zeroes}, {"shared field", test_shared_field},
+           {"map", test_map});

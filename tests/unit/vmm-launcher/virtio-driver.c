@@ -35,8 +35,15 @@ void virtio_driver_init(VirtioDriver *driver)
 static void queues_forget(VirtioDriver *driver)
 {
         for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++) {
-                free(driver->queues[i].free_heads);
-                driver->queues[i] = (VirtioDriverQueue){0};
+                VirtioDriverQueue *queue = &driver->queues[i];
+
+                free(queue->free_heads);
+                *queue = (VirtioDriverQueue){
+                        .room = queue->room,
+                        .descriptor_table = queue->descriptor_table,
+                        .driver_area = queue->driver_area,
+                        .device_area = queue->device_area,
+                };
         }
 }
 
@@ -69,22 +76,40 @@ void virtio_driver_attach(VirtioDriver *driver, VirtioDevice *device)
         virtio_device_set_transport(device, &ops, driver);
 }
 
+void virtio_driver_lay_out(VirtioDriver *driver, unsigned index, uint32_t size)
+{
+        VirtioDriverQueue *queue = &driver->queues[index];
+        const uint64_t table_size = sizeof(struct vring_desc) * size;
+        const uint64_t driver_size = RING_ENTRIES + 2ULL * size + 2;
+        const uint64_t device_size = RING_ENTRIES + sizeof(struct vring_used_elem) * size + 2;
+
+        if (size > queue->room) {
+                queue->descriptor_table = virtio_driver_alloc(driver, table_size, 16);
+                queue->driver_area = virtio_driver_alloc(driver, driver_size, 2);
+                queue->device_area = virtio_driver_alloc(driver, device_size, 4);
+                queue->room = size;
+        }
+        must(guest_memory_fill(driver->memory, queue->descriptor_table, 0, table_size) == 0);
+        must(guest_memory_fill(driver->memory, queue->driver_area, 0, driver_size) == 0);
+        must(guest_memory_fill(driver->memory, queue->device_area, 0, device_size) == 0);
+        queue->size = size;
+        queue->available = queue->considered = queue->used_seen = 0;
+        free(queue->free_heads);
+        queue->free_heads = calloc(size, sizeof(*queue->free_heads));
+        must(queue->free_heads);
+        queue->n_free = 0;
+        for (uint32_t i = 0; i < size; i++)
+                queue->free_heads[queue->n_free++] = (uint16_t)(size - 1 - i);
+}
+
 static void queue_set_up(VirtioDriver *driver, unsigned index, uint32_t max_size)
 {
         VirtioQueueRegisters registers = virtio_device_get_queue(driver->device, index);
         VirtioDriverQueue *queue = &driver->queues[index];
-        uint32_t size = registers.size < max_size ? registers.size : max_size;
 
-        queue->size = size;
-        queue->descriptor_table = virtio_driver_alloc(driver, sizeof(struct vring_desc) * size, 16);
-        queue->driver_area = virtio_driver_alloc(driver, RING_ENTRIES + 2ULL * size + 2, 2);
-        queue->device_area = virtio_driver_alloc(driver, RING_ENTRIES + 8ULL * size + 2, 4);
-        queue->free_heads = calloc(size, sizeof(*queue->free_heads));
-        must(queue->free_heads);
-        for (uint32_t i = 0; i < size; i++)
-                queue->free_heads[queue->n_free++] = (uint16_t)(size - 1 - i);
+        virtio_driver_lay_out(driver, index, registers.size < max_size ? registers.size : max_size);
         registers = (VirtioQueueRegisters){
-                .size = size,
+                .size = queue->size,
                 .descriptor_table = queue->descriptor_table,
                 .driver_area = queue->driver_area,
                 .device_area = queue->device_area,
@@ -209,6 +234,19 @@ uint16_t virtio_driver_used_index(VirtioDriver *driver, unsigned queue)
         return index;
 }
 
+struct vring_used_elem virtio_driver_used(VirtioDriver *driver, unsigned queue, uint16_t slot)
+{
+        const VirtioDriverQueue *at = &driver->queues[queue];
+        struct vring_used_elem element;
+
+        virtio_driver_read(driver,
+                           at->device_area + RING_ENTRIES + sizeof(element) * (slot % at->size),
+                           &element, sizeof(element));
+        element.id = le32toh(element.id);
+        element.len = le32toh(element.len);
+        return element;
+}
+
 static void publish(VirtioDriver *driver, unsigned queue, uint16_t head)
 {
         uint16_t index = driver->queues[queue].available;
@@ -266,6 +304,22 @@ uint16_t virtio_driver_add_indirect(VirtioDriver *driver, unsigned queue,
         return head;
 }
 
+bool virtio_driver_wants_kick(VirtioDriver *driver, unsigned queue)
+{
+        VirtioDriverQueue *at = &driver->queues[queue];
+        uint16_t before = at->considered, wish;
+        uint64_t place = at->device_area;
+
+        at->considered = at->available;
+        if (driver->features & 1ULL << VIRTIO_RING_F_EVENT_IDX) {
+                place += RING_ENTRIES + sizeof(struct vring_used_elem) * at->size;
+                must(guest_memory_load_acquire16(driver->memory, place, &wish) == 0);
+                return vring_need_event(wish, at->available, before);
+        }
+        must(guest_memory_load_acquire16(driver->memory, place, &wish) == 0);
+        return before != at->available && !(wish & VRING_USED_F_NO_NOTIFY);
+}
+
 void virtio_driver_kick(VirtioDriver *driver, unsigned queue)
 {
         virtio_device_notify_queue(driver->device, queue);
@@ -294,16 +348,16 @@ bool virtio_driver_take(VirtioDriver *driver, unsigned queue, uint16_t *ret_head
 
         if (at->used_seen == virtio_driver_used_index(driver, queue))
                 return false;
-        virtio_driver_read(driver,
-                           at->device_area + RING_ENTRIES +
-                                   sizeof(element) * (at->used_seen % at->size),
-                           &element, sizeof(element));
-        at->used_seen++;
-        chain_free(driver, at, (uint16_t)le32toh(element.id));
+        element = virtio_driver_used(driver, queue, at->used_seen++);
+        if (driver->features & 1ULL << VIRTIO_RING_F_EVENT_IDX)
+                must(guest_memory_store_release16(driver->memory,
+                                                  at->driver_area + RING_ENTRIES + 2ULL * at->size,
+                                                  at->used_seen) == 0);
+        chain_free(driver, at, (uint16_t)element.id);
         if (ret_head)
-                *ret_head = (uint16_t)le32toh(element.id);
+                *ret_head = (uint16_t)element.id;
         if (ret_written)
-                *ret_written = le32toh(element.len);
+                *ret_written = element.len;
         return true;
 }
 

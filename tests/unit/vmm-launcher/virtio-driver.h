@@ -7,6 +7,7 @@
  * Nothing here asserts by Check: what goes wrong in the harness itself ends the process.
  */
 
+#include <linux/virtio_ring.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,9 +21,11 @@
 
 typedef struct VirtioDriverQueue {
         uint32_t size; /* 0: not set up */
+        uint32_t room; /* the size that the rings' memory was laid out for */
         uint64_t descriptor_table, driver_area, device_area;
-        uint16_t available; /* the index that the driver published */
-        uint16_t used_seen; /* up to where it took used elements */
+        uint16_t available;  /* the index that the driver published */
+        uint16_t considered; /* up to where it looked whether the device wants a kick */
+        uint16_t used_seen;  /* up to where it took used elements */
         uint16_t *free_heads;
         unsigned n_free;
         unsigned n_interrupts;
@@ -77,12 +80,17 @@ uint16_t virtio_driver_add(VirtioDriver *driver, unsigned queue, const VirtioDri
 uint16_t virtio_driver_add_indirect(VirtioDriver *driver, unsigned queue,
                                     const VirtioDriverBuffer *buffers, unsigned n);
 void virtio_driver_kick(VirtioDriver *driver, unsigned queue);
-/* The next used element; its descriptors are free again. */
+/* Whether the device wants a kick for what was added since the last call (section 2.7.10.1). */
+bool virtio_driver_wants_kick(VirtioDriver *driver, unsigned queue);
+/* The next used element; its descriptors are free again, and with EVENT_IDX the driver asks for an
+ * interrupt for the one after it. */
 bool virtio_driver_take(VirtioDriver *driver, unsigned queue, uint16_t *ret_head,
                         uint32_t *ret_written);
 /* Interrupts of the queue since the last call. */
 unsigned virtio_driver_take_interrupts(VirtioDriver *driver, unsigned queue);
 
+/* Raw: rings of a queue in fresh memory (that of the last time if it is large enough), zeroed. */
+void virtio_driver_lay_out(VirtioDriver *driver, unsigned queue, uint32_t size);
 /* Raw: writes one descriptor, an entry of the available ring, its index. */
 void virtio_driver_set_descriptor(VirtioDriver *driver, uint64_t table, unsigned index,
                                   uint64_t address, uint32_t length, uint16_t flags, uint16_t next);
@@ -90,4 +98,5 @@ void virtio_driver_set_available(VirtioDriver *driver, unsigned queue, uint16_t 
                                  uint16_t head);
 void virtio_driver_set_available_index(VirtioDriver *driver, unsigned queue, uint16_t index);
 uint16_t virtio_driver_used_index(VirtioDriver *driver, unsigned queue);
+struct vring_used_elem virtio_driver_used(VirtioDriver *driver, unsigned queue, uint16_t slot);
 bool virtio_driver_needs_reset(VirtioDriver *driver);
