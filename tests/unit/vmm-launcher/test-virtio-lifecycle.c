@@ -446,6 +446,7 @@ START_TEST(test_ring_reset_and_pause)
         ck_assert_uint_eq(test.n_quiet, 1);
         ck_assert(!virtio_device_is_queue_resetting(test.echo.device, 0));
         ck_assert(virtio_device_is_quiesced(test.echo.device));
+        ck_assert_uint_eq(test.echo.n_resumed, 0);
         test.echo.holds = false;
         virtio_device_resume(test.echo.device);
         virtio_driver_settle(&test.driver);

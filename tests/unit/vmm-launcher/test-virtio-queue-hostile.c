@@ -205,6 +205,7 @@ START_TEST(test_index_jump)
                 ck_assert_int_eq(virtqueue_pop(test.queue, &chain), VIRTQUEUE_CHAIN);
         virtio_driver_set_available_index(&test.driver, 0, SIZE + 1);
         ck_assert_int_eq(virtqueue_pop(test.queue, &chain), VIRTQUEUE_BROKEN);
+        ck_assert_str_eq(virtqueue_fault(test.queue), "an available index that jumped");
         queue_test_done(&test);
 }
 END_TEST
