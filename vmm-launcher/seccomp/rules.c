@@ -109,6 +109,10 @@ const SyscallRule seccomp_rules[] = {
         CALL("close", ROLE_MAIN, ARCH_ALL),
         CALL("getsockopt", ROLE_MAIN, ARCH_ALL),
 
+        /* The entropy device: its bytes, and the timer of its rate limit. */
+        CALL("getrandom", ROLE_MAIN, ARCH_ALL),
+        CALL("timerfd_settime", ROLE_MAIN, ARCH_ALL),
+
         /* malloc(): one arena, so no mprotect(); nothing executable. */
         CALL("brk", ROLE_MAIN, ARCH_ALL),
         CALL_IF("mmap", ROLE_MAIN, ARCH_ALL, MMAP_PROT, PROT_EXEC, 0),
