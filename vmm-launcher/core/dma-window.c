@@ -46,6 +46,13 @@ int dma_store_release16(const DmaWindow *window, uint64_t address, uint16_t valu
         return guest_memory_store_release16(window->memory, address, value);
 }
 
+int dma_discard(const DmaWindow *window, uint64_t address, uint64_t size)
+{
+        if (!window_holds(window, address, size))
+                return -EFAULT;
+        return guest_memory_discard(window->memory, address, size);
+}
+
 int dma_map(const DmaWindow *window, uint64_t address, uint64_t size, struct iovec *ret, int max)
 {
         if (!window_holds(window, address, size))

@@ -35,6 +35,9 @@ int dma_write(const DmaWindow *window, uint64_t address, const void *buffer, siz
 int dma_load_acquire16(const DmaWindow *window, uint64_t address, uint16_t *ret);
 int dma_store_release16(const DmaWindow *window, uint64_t address, uint16_t value);
 
+/* Gives pages back to the host, see guest_memory_discard(); -EFAULT also outside the window. */
+int dma_discard(const DmaWindow *window, uint64_t address, uint64_t size);
+
 /*
  * The range as the host sees it, for one system call (or io_uring request) to read or write: the
  * guest's bytes then cross once. Returns the number of elements filled (at most max; a range takes

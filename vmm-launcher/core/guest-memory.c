@@ -326,6 +326,25 @@ int guest_memory_read_from_fd(GuestMemory *memory, uint64_t address, int fd, uin
         return 0;
 }
 
+int guest_memory_discard(GuestMemory *memory, uint64_t address, uint64_t size)
+{
+        if ((address | size) % GUEST_PAGE_SIZE != 0)
+                return -EINVAL;
+        if (!memory_covers(memory, address, size))
+                return -EFAULT;
+        while (size > 0) {
+                Span span;
+
+                if (!memory_span(memory, address, size, &span))
+                        return -EFAULT;
+                if (madvise(span.host, span.size, MADV_DONTNEED) < 0)
+                        return -errno;
+                address += span.size;
+                size -= span.size;
+        }
+        return 0;
+}
+
 int guest_memory_reset(GuestMemory *memory)
 {
         for (size_t i = 0; i < memory->n_regions; i++) {

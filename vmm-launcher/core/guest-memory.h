@@ -66,5 +66,12 @@ int guest_memory_store_release16(GuestMemory *memory, uint64_t address, uint16_t
 int guest_memory_map(const GuestMemory *memory, uint64_t address, uint64_t size, struct iovec *ret,
                      int max);
 
+/*
+ * Gives the pages back to the host: they read as zero. address and size are multiples of 4096 (else
+ * -EINVAL). -EFAULT if any byte is outside RAM, then none was given back; errno. Part of a huge
+ * page comes free when the kernel splits it, a whole one at once.
+ */
+int guest_memory_discard(GuestMemory *memory, uint64_t address, uint64_t size);
+
 /* Gives every page back to the host: all of guest memory reads as zero, as after power-on. */
 int guest_memory_reset(GuestMemory *memory);

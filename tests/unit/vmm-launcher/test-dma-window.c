@@ -169,6 +169,25 @@ START_TEST(test_shared_fields)
 }
 END_TEST
 
+START_TEST(test_discard)
+{
+        Fixture fixture;
+        char byte = 'x';
+
+        fixture_init(&fixture);
+        ck_assert_int_eq(guest_memory_fill(fixture.memory, 0, 'x', 5 * PAGE), 0);
+        ck_assert_int_eq(dma_discard(&fixture.pool, FIRST - PAGE, 2 * PAGE), -EFAULT);
+        ck_assert_int_eq(dma_discard(&fixture.pool, FIRST, 3 * PAGE), -EFAULT);
+        ck_assert_int_eq(dma_discard(&fixture.pool, LAST + 1, PAGE), -EFAULT);
+        ck_assert_int_eq(dma_read(&fixture.pool, FIRST, &byte, 1), 0);
+        ck_assert_int_eq(byte, 'x');
+        ck_assert_int_eq(dma_discard(&fixture.pool, FIRST, 2 * PAGE), 0);
+        ck_assert_int_eq(dma_read(&fixture.pool, FIRST, &byte, 1), 0);
+        ck_assert_int_eq(byte, 0);
+        guest_memory_free(fixture.memory);
+}
+END_TEST
+
 CHECK_MAIN("dma-window", {"edges", test_edges}, {"all of memory", test_all_of_memory},
            {"bytes", test_bytes}, {"nothing outside is touched", test_nothing_outside_is_touched},
-           {"shared fields", test_shared_fields});
+           {"shared fields", test_shared_fields}, {"discard", test_discard});

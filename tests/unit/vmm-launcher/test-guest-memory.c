@@ -304,6 +304,33 @@ START_TEST(test_map)
 }
 END_TEST
 
+START_TEST(test_discard)
+{
+        const GuestRegion layout[] = {{0, 4 * PAGE, NULL}, {4 * PAGE, PAGE, NULL}};
+        GuestMemory *memory = memory_new(layout, 2);
+        char byte;
+
+        ck_assert_int_eq(guest_memory_fill(memory, 0, 0x55, 5 * PAGE), 0);
+        ck_assert_int_eq(guest_memory_discard(memory, 3 * PAGE, 3 * PAGE), -EFAULT);
+        ck_assert_int_eq(guest_memory_discard(memory, 5 * PAGE, PAGE), -EFAULT);
+        ck_assert_int_eq(guest_memory_discard(memory, 0, UINT64_MAX - PAGE + 1), -EFAULT);
+        ck_assert_int_eq(guest_memory_discard(memory, 1, PAGE), -EINVAL);
+        ck_assert_int_eq(guest_memory_discard(memory, 0, PAGE - 1), -EINVAL);
+        ck_assert_int_eq(guest_memory_discard(memory, 0, 0), 0);
+        for (uint64_t address = 0; address < 5 * PAGE; address += PAGE) {
+                ck_assert_int_eq(guest_memory_read(memory, address, &byte, 1), 0);
+                ck_assert_int_eq(byte, 0x55);
+        }
+        /* Across regions, and no page more. */
+        ck_assert_int_eq(guest_memory_discard(memory, 2 * PAGE, 3 * PAGE), 0);
+        for (uint64_t address = 0; address < 5 * PAGE; address += PAGE - 1) {
+                ck_assert_int_eq(guest_memory_read(memory, address, &byte, 1), 0);
+                ck_assert_int_eq(byte, address < 2 * PAGE ? 0x55 : 0);
+        }
+        guest_memory_free(memory);
+}
+END_TEST
+
 CHECK_MAIN("guest-memory", {"layout refused", test_layout_refused},
            {"layout too large", test_layout_too_large}, {"alignment", test_alignment},
            {"bounds grid", test_bounds_grid},
@@ -311,4 +338,4 @@ CHECK_MAIN("guest-memory", {"layout refused", test_layout_refused},
            {"copy across adjoining regions", test_copy_across_adjoining_regions},
            {"read from fd", test_read_from_fd}, {"huge pages", test_huge_pages},
            {"reset zeroes", test_reset_zeroes}, {"shared field", test_shared_field},
-           {"map", test_map});
+           {"map", test_map}, {"discard", test_discard});
