@@ -7,16 +7,9 @@
  * that a guest may move BARs.
  */
 
-#include <stdint.h>
-
 #include "core/bus.h"
+#include "core/pci-place.h"
 #include "pci/pci-device.h"
-
-typedef struct PciPlace {
-        uint64_t ecam, ecam_size;     /* guest physical */
-        uint64_t window, window_size; /* guest physical, below 4 GiB: the BARs' */
-        uint16_t config_port;         /* CONFIG_ADDRESS of configuration mechanism #1; 0: none */
-} PciPlace;
 
 /* place is copied. */
 int pci_bus_new(const PciPlace *place, PciBus **ret);
@@ -25,6 +18,6 @@ PciBus *pci_bus_free(PciBus *bus);
 /* Registers the bus's ranges. pio is NULL where there are no ports. 0 or as bus_add(). */
 int pci_bus_connect(PciBus *bus, Bus *mmio, Bus *pio);
 
-/* Power-on state: command registers, BARs where they were placed, MSI-X off and masked. No vCPU
- * runs. */
+/* Power-on state: command registers, BARs where they were placed, MSI-X off and masked, then each
+ * device (PciDeviceOps). No vCPU runs. */
 void pci_bus_reset(PciBus *bus);

@@ -41,6 +41,9 @@ typedef struct PciDeviceOps {
          * size) of its body (offset from the capability's first byte). NULL: plain bytes. */
         void (*capability_read)(void *device, unsigned offset, size_t size);
         void (*capability_written)(void *device, unsigned offset, size_t size);
+        /* The machine is reset; the function has its power-on state already. No vCPU runs, no lock
+         * is held. NULL: there is nothing behind the function. */
+        void (*reset)(void *device);
 } PciDeviceOps;
 
 /*
@@ -65,6 +68,13 @@ int pci_device_add_capability(PciDevice *device, uint8_t id, const void *body,
                               const uint8_t *write_mask, size_t size, bool with_hooks);
 
 /*
+ * Registers of the device's own at a fixed offset (64 or more), outside of capabilities; mask and
+ * hooks as for these. 0, -EINVAL, -ENOSPC.
+ */
+int pci_device_add_registers(PciDevice *device, unsigned offset, const void *values,
+                             const uint8_t *write_mask, size_t size, bool with_hooks);
+
+/*
  * MSI-X (PCI 3.0 section 6.8.2) with n_vectors (1 to 2048), its table at table_offset and its
  * pending bits at pba_offset of a BAR. 0 or negative errno.
  */
@@ -78,3 +88,8 @@ void pci_device_poke(PciDevice *device, unsigned offset, const void *data, size_
 /* The device wants interrupt vector (any thread); nothing if the guest has MSI-X off or there is no
  * such vector. */
 void pci_device_signal(PciDevice *device, unsigned vector);
+/* Whether the guest has MSI-X enabled (any thread). */
+bool pci_device_has_msix_on(const PciDevice *device);
+/* The interrupt status bit of the status register, for drivers that poll; nothing while MSI-X is
+ * on. Any thread. */
+void pci_device_set_interrupt_status(PciDevice *device, bool status);
