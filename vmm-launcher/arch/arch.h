@@ -14,6 +14,7 @@
 #include "boot/boot.h"
 #include "core/bus.h"
 #include "core/guest-memory.h"
+#include "core/pci-place.h"
 #include "kvm/kvm.h"
 
 /* The guest's RAM regions for memory_bytes, in rising order: with the hole below 4 GiB on x86-64.
@@ -25,6 +26,18 @@ size_t arch_memory_layout(uint64_t memory_bytes, GuestRegion ret[GUEST_MEMORY_MA
  * needs reserved in guest physical memory, then the irqchip.
  */
 int arch_vm_init(const KvmVm *vm);
+
+/*
+ * The routes of the irqchip's own inputs, as KVM has them after arch_vm_init(): a table of routes
+ * replaces them all, so they stand in each. Returns how many; *ret_first_free is the first GSI that
+ * none of them takes.
+ */
+#define ARCH_IRQ_ROUTES_MAX 64U
+struct kvm_irq_routing_entry;
+size_t arch_irq_routes(struct kvm_irq_routing_entry *ret, unsigned *ret_first_free);
+
+/* Where its PCI bus is. Static storage. */
+const PciPlace *arch_pci_place(void);
 
 /* What KVM supports on this host, for vCPUs to be made of. */
 typedef struct ArchHost ArchHost;

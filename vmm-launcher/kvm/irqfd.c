@@ -66,3 +66,22 @@ int ioeventfd_remove(const KvmVm *vm, const IoEvent *event, int event_fd)
 {
         return ioeventfd_set(vm, event, event_fd, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
+
+static int doorbell_add(void *context, uint64_t address, int event_fd)
+{
+        const IoEvent event = {.address = address};
+
+        return ioeventfd_add(context, &event, event_fd);
+}
+
+static void doorbell_remove(void *context, uint64_t address, int event_fd)
+{
+        const IoEvent event = {.address = address};
+
+        (void)ioeventfd_remove(context, &event, event_fd);
+}
+
+Doorbell ioeventfd_doorbell(const KvmVm *vm)
+{
+        return (Doorbell){doorbell_add, doorbell_remove, (void *)vm};
+}

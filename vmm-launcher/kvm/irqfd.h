@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/doorbell.h"
 #include "kvm/kvm.h"
 
 /* A signal on event_fd is an edge on the irqchip's input gsi. 0 or negative errno. */
@@ -30,3 +31,6 @@ typedef struct IoEvent {
 /* A guest write that matches signals event_fd and does not exit. 0 or negative errno. */
 int ioeventfd_add(const KvmVm *vm, const IoEvent *event, int event_fd);
 int ioeventfd_remove(const KvmVm *vm, const IoEvent *event, int event_fd);
+
+/* ioeventfds as devices see them. vm is borrowed. */
+Doorbell ioeventfd_doorbell(const KvmVm *vm);

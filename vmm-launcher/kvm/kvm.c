@@ -63,6 +63,11 @@ int kvm_vm_irq_line(const KvmVm *vm, unsigned gsi, bool level)
         return result(ioctl(vm->fd, KVM_IRQ_LINE, &line));
 }
 
+int kvm_vm_set_gsi_routing(const KvmVm *vm, const struct kvm_irq_routing *routing)
+{
+        return result(ioctl(vm->fd, KVM_SET_GSI_ROUTING, routing));
+}
+
 int kvm_vcpu_create(const KvmVm *vm, unsigned id, size_t run_size, KvmVcpu *ret)
 {
         KvmVcpu vcpu = {.run_size = run_size};

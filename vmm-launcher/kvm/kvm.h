@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 
+struct kvm_irq_routing;
 struct kvm_run;
 
 typedef struct KvmVm {
@@ -41,6 +42,8 @@ void kvm_vm_done(KvmVm *vm);
 int kvm_vm_set_memory(const KvmVm *vm, unsigned slot, uint64_t address, uint64_t size, void *host);
 /* Drives an input of the in-kernel irqchip. */
 int kvm_vm_irq_line(const KvmVm *vm, unsigned gsi, bool level);
+/* Replaces all routes from GSIs to inputs of the irqchip and messages. */
+int kvm_vm_set_gsi_routing(const KvmVm *vm, const struct kvm_irq_routing *routing);
 /* run_size: of kvm_get_vcpu_mmap_size(). Maps kvm_run. */
 int kvm_vcpu_create(const KvmVm *vm, unsigned id, size_t run_size, KvmVcpu *ret);
 void kvm_vcpu_done(KvmVcpu *vcpu);

@@ -59,6 +59,14 @@ const SyscallRule seccomp_rules[] = {
 
         /* What a pause has to tell the guest. */
         KVM(X86_KVM_KVMCLOCK_CTRL, ROLE_MAIN, ARCH_X86_64),
+        /* PCI: a guest that writes an MSI-X table connects vectors and says where they lead; one
+         * that moves a BAR moves its doorbells. A reset undoes it. Vectors get their eventfd when
+         * they are first used; what is pending is asked of it. */
+        KVM(KVM_IRQFD, BOTH, ARCH_ALL),
+        KVM(KVM_SET_GSI_ROUTING, ROLE_VCPU, ARCH_ALL),
+        KVM(KVM_IOEVENTFD, BOTH, ARCH_ALL),
+        CALL("eventfd2", BOTH, ARCH_ALL),
+        CALL("ppoll", ROLE_VCPU, ARCH_ALL),
 
         /* A reset of the machine. */
         KVM(KVM_GET_MP_STATE, ROLE_MAIN, ARCH_ALL),

@@ -258,7 +258,6 @@ START_TEST(test_shared_requests)
         const uint64_t refused[] = {KVM_CREATE_VM,
                                     KVM_CREATE_VCPU,
                                     KVM_SET_USER_MEMORY_REGION,
-                                    KVM_IRQFD,
                                     KVM_CHECK_EXTENSION,
                                     TIOCSTI,
                                     FIONREAD,
@@ -279,6 +278,12 @@ START_TEST(test_shared_requests)
                 ck_assert(ioctl_allowed(main_filter, number, KVM_GET_MP_STATE));
                 ck_assert(ioctl_allowed(main_filter, number, KVM_SET_MP_STATE));
                 ck_assert(!ioctl_allowed(vcpu, number, KVM_SET_MP_STATE));
+                ck_assert(ioctl_allowed(vcpu, number, KVM_IRQFD));
+                ck_assert(ioctl_allowed(main_filter, number, KVM_IRQFD));
+                ck_assert(ioctl_allowed(vcpu, number, KVM_SET_GSI_ROUTING));
+                ck_assert(!ioctl_allowed(main_filter, number, KVM_SET_GSI_ROUTING));
+                ck_assert(ioctl_allowed(vcpu, number, KVM_IOEVENTFD));
+                ck_assert(ioctl_allowed(main_filter, number, KVM_IOEVENTFD));
                 for (size_t r = 0; r < ARRAY_SIZE(refused); r++) {
                         ck_assert_msg(!ioctl_allowed(vcpu, number, refused[r]), "%#llx",
                                       (unsigned long long)refused[r]);

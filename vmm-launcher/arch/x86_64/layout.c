@@ -27,3 +27,16 @@ size_t arch_devices(const ArchDevicePlace **ret)
         *ret = device_places;
         return ARRAY_SIZE(device_places);
 }
+
+static const PciPlace pci_place = {
+        .ecam = LAYOUT_ECAM_START,
+        .ecam_size = LAYOUT_ECAM_SIZE,
+        .window = LAYOUT_MMIO32_START,
+        .window_size = LAYOUT_MMIO32_SIZE,
+        .config_port = LAYOUT_PORT_PCI,
+};
+
+const PciPlace *arch_pci_place(void)
+{
+        return &pci_place;
+}

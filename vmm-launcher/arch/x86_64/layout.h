@@ -32,6 +32,8 @@
 
 /* Ports */
 #define LAYOUT_PORT_SERIAL       0x3f8 /* 8 ports, 16550A */
+#define LAYOUT_PORT_PCI          0xcf8 /* CONFIG_ADDRESS, CONFIG_DATA */
+#define LAYOUT_PORT_PCI_SIZE     8
 #define LAYOUT_PORT_I8042        0x64  /* command 0xfe: reset; reads as an empty buffer */
 #define LAYOUT_PORT_PVPANIC      0x505 /* 1 port, as QEMU's isa-pvpanic */
 #define LAYOUT_PORT_ACPI         0x600 /* ACPI_PORT_*: sleep control, sleep status, reset, GED events */

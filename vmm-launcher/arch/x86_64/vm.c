@@ -6,6 +6,10 @@
 #include "arch/x86_64/kvm-x86.h"
 #include "arch/x86_64/layout.h"
 
+#define PIC_PINS 8U
+
+_Static_assert(KVM_IOAPIC_NUM_PINS + 2 * PIC_PINS <= ARCH_IRQ_ROUTES_MAX, "all routes fit");
+
 int arch_vm_init(const KvmVm *vm)
 {
         int r;
@@ -17,6 +21,30 @@ int arch_vm_init(const KvmVm *vm)
         if (r < 0)
                 return r;
         return kvm_vm_create_irqchip(vm);
+}
+
+/* Linux, arch/x86/kvm/irq.c (irq_comm.c before 6.17): default_routing. */
+size_t arch_irq_routes(struct kvm_irq_routing_entry *ret, unsigned *ret_first_free)
+{
+        size_t n = 0;
+
+        for (uint32_t gsi = 0; gsi < KVM_IOAPIC_NUM_PINS; gsi++) {
+                ret[n++] = (struct kvm_irq_routing_entry){
+                        .gsi = gsi,
+                        .type = KVM_IRQ_ROUTING_IRQCHIP,
+                        .u.irqchip = {.irqchip = KVM_IRQCHIP_IOAPIC, .pin = gsi},
+                };
+                if (gsi < 2 * PIC_PINS)
+                        ret[n++] = (struct kvm_irq_routing_entry){
+                                .gsi = gsi,
+                                .type = KVM_IRQ_ROUTING_IRQCHIP,
+                                .u.irqchip = {.irqchip = gsi < PIC_PINS ? KVM_IRQCHIP_PIC_MASTER
+                                                                        : KVM_IRQCHIP_PIC_SLAVE,
+                                              .pin = gsi % PIC_PINS},
+                        };
+        }
+        *ret_first_free = KVM_IOAPIC_NUM_PINS;
+        return n;
 }
 
 /* 8259A after power-on: all is zero but the mask of edge/level control, which is wired. */
