@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Holds every #include to the layers of docs/architecture.md, section 2.
 
-The row of the most specific folder counts, on both sides: a folder may include itself and what its
+The row of the most specific folder (or of the file itself) counts, on both sides: a folder may include itself and what its
 row names, and a named folder stands for its files but not for a folder below it that has a row of
 its own. Besides, libraries are kept out of where they do not belong, and no file outside an
 architecture's folder asks which architecture it is compiled for.
@@ -56,8 +56,8 @@ def read_table(document):
 
 
 def row_of(rows, path):
-    """The most specific folder with a row that holds path, or None."""
-    for parent in path.parents:
+    """The most specific folder with a row that holds path, or path itself, or None."""
+    for parent in (path, *path.parents):
         if str(parent) in rows:
             return str(parent)
     return None
@@ -184,6 +184,10 @@ PLANTS = [
     Plant("libvmclient/planted.c", append("#include <json-c/json.h>\n"), "<json-c/json.h>"),
     Plant("vmm-launcher/core/planted.c", append('#include "vmm-launcher/boot/boot.h"\n'),
           "vmm-launcher/core may not include vmm-launcher/boot"),
+    Plant("vmm-launcher/virtio/queue.c", append('#include "pci/pci-bus.h"\n'),
+          "vmm-launcher/virtio may not include vmm-launcher/pci"),
+    Plant("vmm-launcher/virtio/pci.c", append('#include "backend/console.h"\n'),
+          "vmm-launcher/virtio/pci.c may not include vmm-launcher/backend"),
     Plant("vmm-launcher/core/planted.c", append("#ifdef __x86_64__\n#endif\n"),
           "#if on an architecture"),
     Plant("vmm-launcher/core/planted.c", append("#if defined(__aarch64__)\n#endif\n"),

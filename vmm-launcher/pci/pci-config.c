@@ -31,8 +31,8 @@ static void call_hooks(const PciDevice *device, uint64_t offset, size_t size,
 /* PCI 3.0 section 6.2.3: the interrupt's state, which MSI-X leaves alone. */
 static void add_interrupt_status(PciDevice *device, uint64_t offset, uint8_t *bytes, size_t size)
 {
-        if (overlaps(offset, size, PCI_STATUS, 1) && !pci_device_has_msix_on(device) &&
-            atomic_load(&device->interrupt_status))
+        if (overlaps(offset, size, PCI_STATUS, 1) && device->pending &&
+            !pci_device_has_msix_on(device) && atomic_load(device->pending) != 0)
                 bytes[PCI_STATUS - offset] |= PCI_STATUS_INTERRUPT;
 }
 

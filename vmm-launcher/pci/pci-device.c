@@ -157,7 +157,7 @@ void pci_device_poke(PciDevice *device, unsigned offset, const void *data, size_
         memcpy(device->config + offset, data, size);
 }
 
-void pci_device_set_interrupt_status(PciDevice *device, bool status)
+void pci_device_set_pending(PciDevice *device, const _Atomic uint8_t *pending)
 {
-        atomic_store(&device->interrupt_status, status);
+        device->pending = pending;
 }

@@ -90,6 +90,6 @@ void pci_device_poke(PciDevice *device, unsigned offset, const void *data, size_
 void pci_device_signal(PciDevice *device, unsigned vector);
 /* Whether the guest has MSI-X enabled (any thread). */
 bool pci_device_has_msix_on(const PciDevice *device);
-/* The interrupt status bit of the status register, for drivers that poll; nothing while MSI-X is
- * on. Any thread. */
-void pci_device_set_interrupt_status(PciDevice *device, bool status);
+/* The interrupt status bit of the status register, for drivers that poll: set while the byte (which
+ * is borrowed) is not 0 and MSI-X is off. While single-threaded. */
+void pci_device_set_pending(PciDevice *device, const _Atomic uint8_t *pending);

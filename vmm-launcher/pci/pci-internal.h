@@ -61,7 +61,7 @@ struct PciDevice {
         unsigned n_hooks;
         PciBar bars[PCI_BARS];
         Msix msix;
-        _Atomic bool interrupt_status;
+        const _Atomic uint8_t *pending; /* NULL: never */
 };
 
 struct PciBus {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <stdatomic.h>
 
 #include "check-main.h"
 #include "common/cleanup.h"
@@ -28,6 +29,7 @@ typedef struct Probe {
         unsigned bar, config_offset;
         uint64_t offset, address, value;
         size_t size, config_size;
+        _Atomic uint8_t pending;
 } Probe;
 
 static void probe_read(void *context, unsigned bar, uint64_t offset, void *data, size_t size)
@@ -120,6 +122,7 @@ static void probe_init(Probe *probe)
         r = pci_device_add_capability(probe->device, PCI_CAP_ID_VPD, body_2, mask_2, 5, true);
         ck_assert_int_eq(r, 0x48);
         capability_2 = (unsigned)r;
+        pci_device_set_pending(probe->device, &probe->pending);
 }
 
 static void probe_done(Probe *probe)
@@ -520,10 +523,10 @@ START_TEST(reset)
         config_write(&probe, PCI_COMMAND, 0xffff, 2);
         config_write(&probe, PCI_BASE_ADDRESS_1, 0xc5000000, 4);
         config_write(&probe, capability_1 + 7, 0x42, 1);
-        pci_device_set_interrupt_status(probe.device, true);
+        atomic_store(&probe.pending, 1);
         ck_assert_uint_eq(config_read(&probe, PCI_STATUS, 1),
                           PCI_STATUS_CAP_LIST | PCI_STATUS_INTERRUPT);
-        pci_device_set_interrupt_status(probe.device, false);
+        atomic_store(&probe.pending, 0);
         ck_assert_uint_eq(probe.address, 0xc5000000);
         pci_bus_reset(probe.pci.bus);
         ck_assert_uint_eq(probe.n_resets, 1);
