@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "device-table.h"
 
+#include <errno.h>
+
 #include "devices/i8042.h"
 #include "devices/payload-port.h"
 #include "devices/pvpanic.h"
+#include "kvm/irqfd.h"
 
 typedef struct DeviceType {
         const char *name;
@@ -132,7 +135,37 @@ static const DeviceType device_types[_ARCH_DEVICE_KIND_MAX] = {
         [ARCH_DEVICE_I8042] = {"i8042", &i8042_bus_ops, create_i8042, NULL, destroy_i8042},
 };
 
-int device_table_init(DeviceTable *table, const DeviceContext *context)
+/* The bus is always there, and its host bridge: neither costs a system call. */
+static int make_pci(DeviceTable *table, const DeviceContext *context)
+{
+        int r;
+
+        r = msi_router_new(context->kvm, &table->msi);
+        if (r < 0)
+                return r;
+        r = pci_bus_new(arch_pci_place(), &table->pci);
+        return r < 0 ? r : pci_bus_connect(table->pci, context->mmio, context->pio);
+}
+
+int device_table_add_virtio(DeviceTable *table, const DeviceContext *context, unsigned slot,
+                            VirtioDevice *device)
+{
+        const Doorbell doorbell = ioeventfd_doorbell(context->kvm);
+        MsiLine msi;
+        int r;
+
+        if (table->n_virtio == DEVICE_TABLE_MAX_VIRTIO) {
+                virtio_device_free(device);
+                return -ENOSPC;
+        }
+        table->virtio[table->n_virtio++] = device;
+        r = msi_router_add(table->msi, virtio_pci_n_vectors(device), &msi);
+        return r < 0 ? r
+                     : virtio_pci_new(table->pci, slot, device, &msi, &doorbell,
+                                      &table->transports[table->n_virtio - 1]);
+}
+
+static int make_platform_devices(DeviceTable *table, const DeviceContext *context)
 {
         const ArchDevicePlace *places;
         size_t n_places = arch_devices(&places);
@@ -155,10 +188,23 @@ int device_table_init(DeviceTable *table, const DeviceContext *context)
         return 0;
 }
 
+int device_table_init(DeviceTable *table, const DeviceContext *context)
+{
+        int r = make_pci(table, context);
+
+        return r < 0 ? r : make_platform_devices(table, context);
+}
+
 void device_table_done(DeviceTable *table)
 {
-        while (table->n_virtio > 0)
-                virtio_device_free(table->virtio[--table->n_virtio]);
+        table->pci = pci_bus_free(table->pci);
+        while (table->n_virtio > 0) {
+                table->n_virtio--;
+                table->transports[table->n_virtio] =
+                        virtio_pci_free(table->transports[table->n_virtio]);
+                table->virtio[table->n_virtio] = virtio_device_free(table->virtio[table->n_virtio]);
+        }
+        table->msi = msi_router_free(table->msi);
         for (size_t kind = _ARCH_DEVICE_KIND_MAX; kind-- > 0;)
                 if (table->devices[kind]) {
                         device_types[kind].destroy(table->devices[kind]);
@@ -195,6 +241,8 @@ void device_table_reset(const DeviceTable *table)
 {
         for (unsigned i = 0; i < table->n_virtio; i++)
                 virtio_device_reset(table->virtio[i]);
+        if (table->pci)
+                pci_bus_reset(table->pci);
         for (size_t kind = 0; kind < _ARCH_DEVICE_KIND_MAX; kind++)
                 if (table->devices[kind] && device_types[kind].reset)
                         device_types[kind].reset(table->devices[kind]);

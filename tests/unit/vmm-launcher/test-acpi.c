@@ -408,6 +408,7 @@ static const char *const dsdt_words[] = {
         "Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive, ,, )",
         "EisaId (\"PNP0A08\") /* PCI Express Bus */",
         "EisaId (\"PNP0A03\") /* PCI Bus */",
+        "0x0CF8,             // Range Minimum",
         "WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode",
         "DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite",
         "0xC0000000,         // Range Minimum",

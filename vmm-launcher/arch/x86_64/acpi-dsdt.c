@@ -114,6 +114,7 @@ static void dsdt_pci_root(Aml *aml)
         aml_name_integer(aml, "_BBN", 0);
         aml_resources_begin(&resources);
         aml_resource_bus_range(&resources, 0, LAYOUT_ECAM_BUSES - 1);
+        aml_resource_io(&resources, LAYOUT_PORT_PCI, LAYOUT_PORT_PCI_SIZE);
         aml_resource_memory_window(&resources, LAYOUT_MMIO32_START,
                                    LAYOUT_MMIO32_START + LAYOUT_MMIO32_SIZE - 1);
         aml_name_resources(aml, "_CRS", &resources);
