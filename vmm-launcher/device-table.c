@@ -190,9 +190,16 @@ static int make_platform_devices(DeviceTable *table, const DeviceContext *contex
 
 int device_table_init(DeviceTable *table, const DeviceContext *context)
 {
-        int r = make_pci(table, context);
+        int r;
 
-        return r < 0 ? r : make_platform_devices(table, context);
+        r = make_pci(table, context);
+        if (r < 0)
+                return r;
+        r = make_platform_devices(table, context);
+        if (r < 0 || !context->watchdog)
+                return r;
+        return i6300esb_new(table->pci, DEVICE_SLOT_WATCHDOG, context->loop, &context->events,
+                            &table->watchdog);
 }
 
 void device_table_done(DeviceTable *table)
@@ -204,6 +211,7 @@ void device_table_done(DeviceTable *table)
                         virtio_pci_free(table->transports[table->n_virtio]);
                 table->virtio[table->n_virtio] = virtio_device_free(table->virtio[table->n_virtio]);
         }
+        table->watchdog = i6300esb_free(table->watchdog);
         table->msi = msi_router_free(table->msi);
         for (size_t kind = _ARCH_DEVICE_KIND_MAX; kind-- > 0;)
                 if (table->devices[kind]) {
@@ -225,6 +233,8 @@ void device_table_quiesce(DeviceTable *table, void (*quiet)(void *context), void
         table->quiet = quiet;
         table->quiet_context = context;
         table->n_noisy = table->n_virtio;
+        if (table->watchdog)
+                i6300esb_pause(table->watchdog);
         for (unsigned i = 0; i < table->n_virtio; i++)
                 virtio_device_quiesce(table->virtio[i], device_is_quiet, table);
         if (table->n_virtio == 0)
@@ -233,6 +243,8 @@ void device_table_quiesce(DeviceTable *table, void (*quiet)(void *context), void
 
 void device_table_resume(const DeviceTable *table)
 {
+        if (table->watchdog)
+                i6300esb_resume(table->watchdog);
         for (unsigned i = 0; i < table->n_virtio; i++)
                 virtio_device_resume(table->virtio[i]);
 }

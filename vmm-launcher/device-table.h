@@ -6,10 +6,11 @@
 #include "arch/arch.h"
 #include "backend/console.h"
 #include "core/bus.h"
-#include "core/doorbell.h"
+#include "core/event-loop.h"
 #include "core/irq.h"
 #include "devices/acpi-pm.h"
 #include "devices/device-events.h"
+#include "devices/i6300esb.h"
 #include "devices/serial-16550.h"
 #include "kvm/kvm.h"
 #include "kvm/msi-router.h"
@@ -35,6 +36,8 @@ typedef struct DeviceContext {
         MachineEvents events;
         /* Drives the irqchip; its line is filled in for each device. */
         IrqLine irq;
+        EventLoop *loop;
+        bool watchdog;    /* the machine has one */
         const KvmVm *kvm; /* borrowed: interrupt messages and doorbells */
 } DeviceContext;
 
@@ -42,6 +45,7 @@ typedef struct DeviceTable {
         void *devices[_ARCH_DEVICE_KIND_MAX]; /* NULL: not made */
         PciBus *pci;
         MsiRouter *msi;
+        I6300esb *watchdog; /* NULL: none */
         VirtioDevice *virtio[DEVICE_TABLE_MAX_VIRTIO];
         VirtioPci *transports[DEVICE_TABLE_MAX_VIRTIO]; /* of virtio */
         unsigned n_virtio;

@@ -32,6 +32,7 @@ typedef enum VmCause {
         VM_CAUSE_RESET,
         VM_CAUSE_GUEST_PANIC,
         VM_CAUSE_TRIPLE_FAULT,
+        VM_CAUSE_WATCHDOG,
         VM_CAUSE_PAYLOAD_FINISHED,
         VM_CAUSE_FAILED,
 } VmCause;

@@ -85,6 +85,9 @@ void vm_note_machine_event(void *context, MachineEvent event, int32_t argument)
         case MACHINE_EVENT_GUEST_PANIC:
                 vm_note_cause(vm, VM_CAUSE_GUEST_PANIC);
                 break;
+        case MACHINE_EVENT_WATCHDOG:
+                vm_note_cause(vm, VM_CAUSE_WATCHDOG);
+                break;
         case MACHINE_EVENT_PAYLOAD_STARTED:
                 vm_note_payload(vm, PAYLOAD_STATE_STARTED);
                 break;
@@ -204,6 +207,11 @@ static void vm_judge_cause(Vm *vm)
                 vm->reset_wanted |= restarts;
                 if (!restarts)
                         vm_end(vm, STOP_REASON_TRIPLE_FAULT, "a vCPU triple-faulted");
+                break;
+        case VM_CAUSE_WATCHDOG:
+                vm->reset_wanted |= restarts;
+                if (!restarts)
+                        vm_end(vm, STOP_REASON_WATCHDOG_REBOOT, "the guest's watchdog ran out");
                 break;
         case VM_CAUSE_FAILED:
                 vm_end(vm, STOP_REASON_CRASH, "%s", vm->report.detail.text);

@@ -302,6 +302,7 @@ static int vm_make_devices(Vm *vm, VmProblem *problem)
                 .console = vm->console,
                 .events = {vm_note_machine_event, vm},
                 .irq = {.set = vm_irq_set, .context = vm},
+                .loop = vm->loop,
                 .kvm = &vm->kvm,
         };
         int r;

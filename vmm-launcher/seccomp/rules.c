@@ -67,6 +67,8 @@ const SyscallRule seccomp_rules[] = {
         KVM(KVM_IOEVENTFD, BOTH, ARCH_ALL),
         CALL("eventfd2", BOTH, ARCH_ALL),
         CALL("ppoll", ROLE_VCPU, ARCH_ALL),
+        /* The watchdog: a guest's write reloads it, a pause of the machine stops it. */
+        CALL("timerfd_settime", BOTH, ARCH_ALL),
 
         /* A reset of the machine. */
         KVM(KVM_GET_MP_STATE, ROLE_MAIN, ARCH_ALL),
