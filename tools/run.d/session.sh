@@ -18,14 +18,17 @@ session_left() {
 # Ends what this session started and no other: its processes carry its directory's name.
 session_end() {
         trap '' INT TERM HUP
-        [ -n "${session_daemon-}" ] && kill "$session_daemon" 2>/dev/null && wait "$session_daemon"
+        if [ -n "${session_daemon-}" ] && kill "$session_daemon" 2>/dev/null; then
+                wait "$session_daemon" || :
+        fi
         for entry in /proc/[0-9]*; do
                 # A process may end between two looks at it.
                 if tr '\0' '\n' 2>/dev/null <"$entry/cmdline" | grep -qF "$session_dir/"; then
                         kill "${entry#/proc/}" 2>/dev/null || :
                 fi
         done
-        [ -n "${session_bus-}" ] && kill "$session_bus" 2>/dev/null
+        # The search above may have found it already; that is no reason to leave the rest undone.
+        [ -z "${session_bus-}" ] || kill "$session_bus" 2>/dev/null || :
         rm -rf "$session_dir"
 }
 
