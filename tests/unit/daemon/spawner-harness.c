@@ -284,6 +284,25 @@ int harness_fd_count(const Harness *harness)
         return entries_count(path);
 }
 
+typedef struct FdCount {
+        const Harness *harness;
+        int expected;
+} FdCount;
+
+static bool has_fd_count(void *userdata)
+{
+        const FdCount *count = userdata;
+
+        return harness_fd_count(count->harness) == count->expected;
+}
+
+void harness_expect_fd_count(const Harness *harness, int expected)
+{
+        FdCount count = {harness, expected};
+
+        wait_until(has_fd_count, &count, "vm-spawner to have as many descriptors as before");
+}
+
 int harness_cgroup_count(const Harness *harness)
 {
         char path[160];

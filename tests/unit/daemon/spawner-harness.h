@@ -48,6 +48,8 @@ int harness_wait_end(Harness *harness);
 void harness_check_gone(Harness *harness);
 
 int harness_fd_count(const Harness *harness);
+/* As many as before. A moment may pass: what it does about an ended child opens a file of /proc. */
+void harness_expect_fd_count(const Harness *harness, int expected);
 /* Children of the spawner, zombies included. */
 int harness_child_count(const Harness *harness);
 void harness_wait_childless(Harness *harness);

@@ -422,7 +422,7 @@ START_TEST(test_probe)
                         request_call(fd, &(SpawnerRequest){.op = SPAWNER_FORGET, .id = child.id})
                                 .error,
                         0);
-                ck_assert_int_eq(harness_fd_count(&harness), n_fds);
+                harness_expect_fd_count(&harness, n_fds);
         }
         close(device);
         close(fd);

@@ -35,7 +35,7 @@ static void expect_failure(Harness *harness, int fd, SpawnerStep step, int error
         ck_assert_int_eq(reply.error, -error);
         ck_assert_uint_eq(reply.step, step);
         ck_assert_int_eq(reply.pid, 0);
-        ck_assert_int_eq(harness_fd_count(harness), n_fds);
+        harness_expect_fd_count(harness, n_fds);
         ck_assert_int_eq(harness_child_count(harness), 0);
         if (harness->mode->cgroup)
                 ck_assert_int_eq(harness_cgroup_count(harness), 0);
@@ -202,7 +202,7 @@ START_TEST(test_broken_requests)
                 expect_closed(fd);
                 /* The next daemon finds everything as it was. */
                 fd = harness_connect(&harness);
-                ck_assert_msg(harness_fd_count(&harness) == n_fds, "%s: fds left", cases[i].what);
+                harness_expect_fd_count(&harness, n_fds);
                 ck_assert_int_eq(harness_child_count(&harness), 1);
                 ck_assert_ptr_nonnull(child_ask(&child, "fds"));
                 close(fd);

@@ -128,7 +128,7 @@ START_TEST(test_life)
         ck_assert_int_eq(op_call(fd, SPAWNER_KILL, &child.id).error, 0);
         child_forget(fd, &child);
         ck_assert_uint_eq(list_call(fd, rows, 2), 0);
-        ck_assert_int_eq(harness_fd_count(&harness), n_fds);
+        harness_expect_fd_count(&harness, n_fds);
         close(fd);
         harness_stop(&harness);
 }
@@ -312,7 +312,7 @@ START_TEST(test_cycles)
                 expect_exited(fd, &child);
                 child_forget(fd, &child);
         }
-        ck_assert_int_eq(harness_fd_count(&harness), n_fds);
+        harness_expect_fd_count(&harness, n_fds);
         ck_assert_int_eq(harness_child_count(&harness), 0);
         if (harness.mode->cgroup)
                 ck_assert_int_eq(harness_cgroup_count(&harness), 0);
