@@ -18,6 +18,7 @@ from gi.repository import Gio, GLib  # noqa: E402
 NAME = "org.vmservice1"
 ROOT = "/org/vmservice1"
 CALLS = 40
+SHARE_MEMORY_MIB = 32  # of each: CALLS machines run at once, within the limit of a host of 2 GiB
 STATE_PATIENCE = 30
 
 
@@ -101,7 +102,7 @@ def measure_time(client, image_fd):
         client.empty()
         empty.append((settle(client.daemon_pid) - before) / 1e3)
         before = settle(client.daemon_pid)
-        path = client.create_and_start(image_fd, 64)
+        path = client.create_and_start(image_fd, SHARE_MEMORY_MIB)
         full.append((settle(client.daemon_pid) - before) / 1e3)
         client.kill(path)
     return empty, full
@@ -136,7 +137,7 @@ def measure_calls(client, image_fd):
 
     def full():
         for _ in range(CALLS):
-            paths.append(client.create_and_start(image_fd, 64))
+            paths.append(client.create_and_start(image_fd, SHARE_MEMORY_MIB))
 
     few = count_calls(client.daemon_pid, empty) / CALLS
     many = count_calls(client.daemon_pid, full) / CALLS
