@@ -190,15 +190,19 @@ static void on_stop(BusCall *call)
                 bus_call_fail(call, r, &problem);
 }
 
+/* The options of a method that has none yet, then the machine; NULL with the call answered. */
+static Machine *read_no_options(BusCall *call)
+{
+        return bus_options_read(call, NULL, 0) < 0 ? NULL : bus_call_machine(call);
+}
+
 static void on_kill(BusCall *call)
 {
         Machine *machine;
         Problem problem;
         int r;
 
-        if (bus_options_read(call, NULL, 0) < 0)
-                return;
-        machine = bus_call_machine(call);
+        machine = read_no_options(call);
         if (!machine)
                 return;
         r = machine_kill(machine, "killed on request", bus_call_completion(call), &problem);
@@ -213,9 +217,7 @@ static void simple(BusCall *call, int (*func)(Machine *machine, Completion done,
         Problem problem;
         int r;
 
-        if (bus_options_read(call, NULL, 0) < 0)
-                return;
-        machine = bus_call_machine(call);
+        machine = read_no_options(call);
         if (!machine)
                 return;
         r = func(machine, bus_call_completion(call), &problem);
@@ -244,9 +246,7 @@ static void on_delete(BusCall *call)
         Problem problem;
         int r;
 
-        if (bus_options_read(call, NULL, 0) < 0)
-                return;
-        machine = bus_call_machine(call);
+        machine = read_no_options(call);
         if (!machine)
                 return;
         r = manager_delete(machine, &problem);
@@ -268,9 +268,9 @@ static void on_set_config(BusCall *call)
                 bus_call_fail_read(call, r);
                 return;
         }
-        if (bus_files_read(call) < 0 || bus_options_read(call, NULL, 0) < 0)
+        if (bus_files_read(call) < 0)
                 return;
-        machine = bus_call_machine(call);
+        machine = read_no_options(call);
         if (!machine)
                 return;
         r = manager_set_config(machine, config, call->files, call->n_files,
@@ -443,9 +443,7 @@ static void on_get_stats(BusCall *call)
         Problem problem;
         int r;
 
-        if (bus_options_read(call, NULL, 0) < 0)
-                return;
-        machine = bus_call_machine(call);
+        machine = read_no_options(call);
         if (!machine)
                 return;
         r = machine_stats(machine, on_stats, call, &problem);
